@@ -1,0 +1,1 @@
+target_sources(skep_proxy PRIVATE)
