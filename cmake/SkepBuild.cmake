@@ -17,42 +17,78 @@ target_compile_options(skep_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prot
 if(CMAKE_C_COMPILER_ID MATCHES Clang)
   target_compile_options(skep_flags INTERFACE -Wthread-safety)
 endif()
+# Added to what CMAKE_C_FLAGS holds, never instead of it.
 if(SKEP_SANITIZE)
   target_compile_options(skep_flags INTERFACE -fsanitize=${SKEP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(skep_flags INTERFACE -fsanitize=${SKEP_SANITIZE})
 endif()
 
-# skep_library(NAME OBJECTS target... LIBS lib... MAP file): NAME_static and, with SKEP_SHARED, NAME_shared from the same
-# objects; the alias skep::<short> is the one that programs of this tree link.
+# skep_library(NAME OUTPUT file EXPORT short MAP file OBJECTS target... [LIBS lib...] [NEEDS name...]): NAME_static and, with
+# SKEP_SHARED, NAME_shared from the same objects. NEEDS names other libraries of this tree, each used in the same kind. The
+# alias skep::<short> is the one that programs of this tree link: shared where it is built.
 function(skep_library name)
-  cmake_parse_arguments(L "" "OUTPUT;MAP;EXPORT" "OBJECTS;LIBS" ${ARGN})
+  cmake_parse_arguments(L "" "OUTPUT;MAP;EXPORT" "OBJECTS;LIBS;NEEDS" ${ARGN})
   set(objects)
   foreach(o ${L_OBJECTS})
     list(APPEND objects $<TARGET_OBJECTS:${o}>)
   endforeach()
-  set(kinds STATIC)
+  set(kinds static)
   if(SKEP_SHARED)
-    list(APPEND kinds SHARED)
+    list(APPEND kinds shared)
   endif()
   foreach(kind ${kinds})
-    string(TOLOWER ${kind} suffix)
-    add_library(${name}_${suffix} ${kind} ${objects})
-    target_include_directories(${name}_${suffix} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    string(TOUPPER ${kind} type)
+    set(target ${name}_${kind})
+    add_library(${target} ${type} ${objects})
+    target_include_directories(${target} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
                                $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    set_target_properties(${name}_${suffix} PROPERTIES OUTPUT_NAME ${L_OUTPUT} VERSION ${PROJECT_VERSION} SOVERSION 0
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${L_OUTPUT} VERSION ${PROJECT_VERSION} SOVERSION 0
                           LINKER_LANGUAGE C EXPORT_NAME ${L_EXPORT})
-    target_link_libraries(${name}_${suffix} PUBLIC ${L_LIBS} PRIVATE $<BUILD_INTERFACE:skep_flags>)
+    foreach(needed ${L_NEEDS})
+      target_link_libraries(${target} PUBLIC ${needed}_${kind})
+    endforeach()
+    target_link_libraries(${target} PRIVATE ${L_LIBS} $<BUILD_INTERFACE:skep_flags>)
+    install(TARGETS ${target} EXPORT skep-${kind} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+            ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   endforeach()
+  list(GET kinds -1 best)
+  add_library(skep::${L_EXPORT} ALIAS ${name}_${best})
   if(SKEP_SHARED)
-    target_link_options(${name}_shared PRIVATE -Wl,--version-script=${L_MAP} -Wl,--no-undefined)
+    target_link_options(${name}_shared PRIVATE -Wl,--version-script=${L_MAP})
+    if(NOT SKEP_SANITIZE) # clang leaves its sanitizers' symbols to the program
+      target_link_options(${name}_shared PRIVATE -Wl,--no-undefined)
+    endif()
     set_target_properties(${name}_shared PROPERTIES LINK_DEPENDS ${L_MAP})
   endif()
 endfunction()
 
-# skep_test(NAME SOURCES file... [LIBS lib...] [LABELS label...] [TIMEOUT s] [ARGS arg...]): one cmocka program and its ctest
-# entry. Tests link the static libraries, so that internals (skepi_*) can be reached.
+# What no test may print, in a child process either. A test that provokes warnings of the log says WARNS.
+set(SKEP_BAD_OUTPUT "ERROR: [A-Za-z]+Sanitizer" "WARNING: ThreadSanitizer" "runtime error: ")
+set(SKEP_WARNING_OUTPUT "skep: (warning|error)")
+
+# skep_test_properties(NAME [WARNS] [SERIAL] [LABELS label...] [TIMEOUT s]): what every ctest entry of this tree has. A test
+# that prints "SKIP: reason" on a line of its own, or exits with 77, did not run.
+function(skep_test_properties name)
+  cmake_parse_arguments(T "WARNS;SERIAL" "TIMEOUT" "LABELS" ${ARGN})
+  set(bad ${SKEP_BAD_OUTPUT})
+  if(NOT T_WARNS)
+    list(APPEND bad ${SKEP_WARNING_OUTPUT})
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  if(T_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}" SKIP_RETURN_CODE 77
+                       FAIL_REGULAR_EXPRESSION "${bad}")
+endfunction()
+
+# skep_test(NAME SOURCES file... [LIBS lib...] [ARGS arg...] [LABELS label...] [TIMEOUT s] [WARNS] [SERIAL]): one cmocka
+# program and its ctest entry. Tests link the static libraries, so that internals (skepi_*) can be reached. WARNS: warnings in
+# the log are what it provokes. SERIAL: it measures, or fills something that all share.
 function(skep_test name)
-  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LIBS;LABELS;ARGS" ${ARGN})
+  cmake_parse_arguments(T "WARNS;SERIAL" "TIMEOUT" "SOURCES;LIBS;LABELS;ARGS" ${ARGN})
   if(NOT SKEP_WITH_TESTS)
     return()
   endif()
@@ -64,9 +100,12 @@ function(skep_test name)
   add_executable(${name} ${T_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE skep_flags ${T_LIBS} skep_static skep_cmocka Threads::Threads)
-  if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 120)
-  endif()
   add_test(NAME ${name} COMMAND ${name} ${T_ARGS})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+  set(words)
+  foreach(word WARNS SERIAL)
+    if(T_${word})
+      list(APPEND words ${word})
+    endif()
+  endforeach()
+  skep_test_properties(${name} ${words} LABELS ${T_LABELS} TIMEOUT ${T_TIMEOUT})
 endfunction()
