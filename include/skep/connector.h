@@ -32,6 +32,9 @@ enum skep_cap {
     SKEP_CAP_MAPPED = 1u << 3,   /* a get may hand out mapped memory, uncopied */
     SKEP_CAP_SUMS = 1u << 4,     /* put computes the checksum itself when `want_sum` is set, fused into its copy */
     SKEP_CAP_CHECKSUM = 1u << 5, /* its medium is one where checksum=auto means yes */
+    /* It stands in front of another ("fault+shm"): one `self`, the inner one's inside it. The core gives it the inner one's
+     * capabilities, parses the options of both, and takes out of its table what the inner table lacks. */
+    SKEP_CAP_WRAPS = 1u << 6,
 };
 
 /* What a get says of how the bytes came. */
@@ -49,6 +52,8 @@ typedef struct skep_sum {
 typedef struct skep_node skep_node;
 typedef struct skep_node_slot skep_node_slot;
 typedef struct skep_node_api skep_node_api; /* skep/node.h */
+
+typedef struct skep_connector skep_connector;
 
 /* The host's services. Grows at its end only. */
 typedef struct skep_host {
@@ -87,6 +92,9 @@ typedef struct skep_host {
     uint64_t (*sum_final)(const skep_sum *sum);
 
     const skep_node_api *node;
+
+    /* For a connector that wraps another ("fault+shm"): the table of `scheme`, which stays. SKEP_ENOTSUP: none such. */
+    int (*connector)(const char *scheme, const skep_connector **lend, skep_error *err);
 } skep_host;
 
 /* How a put is wanted, beside the bytes. */
@@ -96,12 +104,12 @@ typedef struct skep_put {
     int want_sum; /* set ref->sum and SKEP_REF_SUM, if SKEP_CAP_SUMS */
 } skep_put;
 
-typedef struct skep_connector skep_connector;
 struct skep_connector {
     size_t size;        /* sizeof of this struct when the connector was built */
+    uint32_t abi;       /* SKEP_CONNECTOR_ABI then: checked before anything else is read */
+    uint32_t caps;      /* SKEP_CAP_*: what the conformance suite will hold it to */
     const char *scheme; /* "redis": names it in URIs, logs, tests and benchmarks */
     const char *help;   /* one line */
-    uint32_t caps;      /* SKEP_CAP_*: what the conformance suite will hold it to */
     size_t self_size;
     const skep_option *options; /* NULL name ends it */
 
@@ -140,8 +148,8 @@ struct skep_connector {
     int (*identity)(void *self, char *out, size_t cap, skep_error *err);
     int (*put_batch)(void *self, skep_ref *refs, const struct iovec *items, size_t n, const skep_put *how, size_t *done,
                      skep_error *err); /* NULL: one by one */
-    int (*get_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, skep_buf **takes, size_t *done,
-                     skep_error *err);
+    int (*get_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, skep_buf **takes, uint32_t *hows,
+                     size_t *done, skep_error *err);
     int (*exists_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, int *outs, size_t *done,
                         skep_error *err);
     int (*evict_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, size_t *done, skep_error *err);
