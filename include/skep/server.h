@@ -7,8 +7,7 @@
  * Owners   skep_server_close, which ends the workers and removes the socket.
  *
  *     skep_server *server;
- *     rc = skep_server_open("ipc:///tmp/hive.sock", "local:?workers=4", NULL, &server, &err);   serves from a thread of its
- * own
+ *     rc = skep_server_open("ipc:///tmp/hive.sock", "local:?workers=4", NULL, &server, &err);
  *     ...
  *     skep_server_close(server);
  */
