@@ -29,7 +29,7 @@ static uint32_t bits_of(float f)
 static float half_to_float(uint16_t h)
 {
     uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13;
-    uint32_t special = magnitude >= 0x0f800000u ? 0x70000000u : 0; /* infinity and NaN keep an exponent of ones */
+    uint32_t special = magnitude >= 0x0f800000u ? 0x7f800000u : 0; /* infinity and NaN keep an exponent of ones */
 
     return float_of(bits_of(float_of(magnitude) * float_of(0x77800000u)) | special | (uint32_t)(h & 0x8000) << 16);
 }
