@@ -1,7 +1,7 @@
 /* skep/codec.h - what the bytes of an object are, so that tools can check and show them.
  *
- * Units    bytes.   Errors  SKEP_EFORMAT: the bytes are not what the codec says.   Threads  [any].   Owners  nothing is
- * owned.
+ * Units    bytes.   Errors  SKEP_EFORMAT: the bytes are not what the codec says.
+ * Threads  [any].   Owners  nothing is owned.
  */
 #ifndef SKEP_CODEC_H
 #define SKEP_CODEC_H

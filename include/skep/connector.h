@@ -1,9 +1,9 @@
 /* skep/connector.h - for who writes a connector: one table of operations, and the host's services.
  *
  * Units    bytes; `by_ns` is an absolute deadline of skep_now_ns().
- * Errors   as store.h. Text in `err` (never NULL here) names the thing and the cause; the core puts the store's URI in
- * front. Threads  open and close [one]; the rest [any]. Owners   `self` is `self_size` zeroed bytes that the core owns; a
- * connector has no other mutable state.
+ * Errors   as store.h. Text in `err` (never NULL here) names the thing and the cause; the core puts the store's URI in front.
+ * Threads  open and close [one]; the rest [any].
+ * Owners   `self` is `self_size` zeroed bytes that the core owns; a connector has no other mutable state.
  *
  * A connector is one `const` table, its file's only global name besides the entry. It calls skep through the host table
  * alone, so that the same file serves built in and as a module (skep-<scheme>.so, which exports skep_connector_entry).
