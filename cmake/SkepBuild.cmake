@@ -64,7 +64,7 @@ endfunction()
 
 # What no test may print, in a child process either. A test that provokes warnings of the log says WARNS.
 set(SKEP_BAD_OUTPUT "ERROR: [A-Za-z]+Sanitizer" "WARNING: ThreadSanitizer" "runtime error: ")
-set(SKEP_WARNING_OUTPUT "skep: (warning|error)")
+set(SKEP_WARNING_OUTPUT "skep: (warn|error): ")
 
 # skep_test_properties(NAME [WARNS] [SERIAL] [LABELS label...] [TIMEOUT s]): what every ctest entry of this tree has. A test
 # that prints "SKIP: reason" on a line of its own, or exits with 77, did not run.
@@ -108,4 +108,24 @@ function(skep_test name)
     endif()
   endforeach()
   skep_test_properties(${name} ${words} LABELS ${T_LABELS} TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+# skep_peer_test(NAME SCRIPT file [ARGS arg...] [LABELS label...] [TIMEOUT s] [WARNS] [SERIAL]): a Python program that compares
+# skep with what others wrote: numpy, safetensors and xxhash at the versions of tests/peers/requirements.txt, in the virtual
+# environment that scripts/test makes below build/.
+set(SKEP_PEERS_PYTHON ${PROJECT_SOURCE_DIR}/build/peers/bin/python3 CACHE FILEPATH "Python with the peers")
+function(skep_peer_test name)
+  cmake_parse_arguments(T "WARNS;SERIAL" "SCRIPT;TIMEOUT" "ARGS;LABELS" ${ARGN})
+  if(NOT SKEP_WITH_TESTS)
+    return()
+  endif()
+  get_filename_component(script ${T_SCRIPT} ABSOLUTE)
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/peers/run.sh ${SKEP_PEERS_PYTHON} ${script} ${T_ARGS})
+  set(words)
+  foreach(word WARNS SERIAL)
+    if(T_${word})
+      list(APPEND words ${word})
+    endif()
+  endforeach()
+  skep_test_properties(${name} ${words} LABELS peer ${T_LABELS} TIMEOUT ${T_TIMEOUT})
 endfunction()

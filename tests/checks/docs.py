@@ -18,7 +18,6 @@ import sys
 
 import tree
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 BLOCK = re.compile(r"^( *)```(c|cpp)(?: +(run|sketch))? *\n(.*?)^\1``` *$", re.M | re.S)
 EXAMPLE = re.compile(r"(?<= \*\n)( \* {5}\S.*\n(?: \* {5}.*\n)*)")  # in a header's comment: indented, after an empty line
 STEERING = re.compile(r"<skep/(steering|task|queues|thinker|server|worker)\.h>")
@@ -75,7 +74,7 @@ def check(root, work, libraries, language, word, source):
     if word == "run":
         return "only a whole program can be run"
     source = re.sub(r"\.\.\.(?!\))", ";", source)
-    prelude = f'#include "{HERE}/examples.h"\n'
+    prelude = f'#include "{root}/tests/checks/examples.h"\n'
     flags = ["-fsyntax-only", "-Wno-unused", "-Wno-unused-parameter", "-Wno-empty-body"]
     flags += ["-DSKEP_EXAMPLE_IS_FILE"] if has_main else []
     body = prelude + "static int example(void)\n{\n" + source + "\nreturn 0;\n}\n"
@@ -89,7 +88,7 @@ def run(program, scratch):
         done = subprocess.run([program], cwd=scratch, capture_output=True, text=True, timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return f"it did not end within {SECONDS} s"
-    if done.returncode != 0 or "skep: warning" in done.stderr:
+    if done.returncode != 0 or "skep: warn: " in done.stderr:
         return f"it ended with {done.returncode}: {done.stderr}{done.stdout}"
     return None
 
