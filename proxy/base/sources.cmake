@@ -1,1 +1,12 @@
-target_sources(skep_proxy PRIVATE)
+target_sources(skep_proxy PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/error.c
+  ${CMAKE_CURRENT_LIST_DIR}/log.c
+  ${CMAKE_CURRENT_LIST_DIR}/clock.c
+  ${CMAKE_CURRENT_LIST_DIR}/alloc.c
+  ${CMAKE_CURRENT_LIST_DIR}/block.c
+  ${CMAKE_CURRENT_LIST_DIR}/buf.c
+  ${CMAKE_CURRENT_LIST_DIR}/ref.c
+  ${CMAKE_CURRENT_LIST_DIR}/uuid.c
+  ${CMAKE_CURRENT_LIST_DIR}/split.c
+  ${CMAKE_CURRENT_LIST_DIR}/option.c
+  ${CMAKE_CURRENT_LIST_DIR}/uri.c)
