@@ -66,6 +66,13 @@ endfunction()
 set(SKEP_BAD_OUTPUT "ERROR: [A-Za-z]+Sanitizer" "WARNING: ThreadSanitizer" "runtime error: ")
 set(SKEP_WARNING_OUTPUT "skep: (warn|error): ")
 
+# Time limits are for an idle machine and plain code.
+set(SKEP_PATIENCE 1 CACHE STRING "what the time limits of tests are multiplied with")
+set(SKEP_TIME_FACTOR ${SKEP_PATIENCE})
+if(SKEP_SANITIZE)
+  math(EXPR SKEP_TIME_FACTOR "3 * ${SKEP_PATIENCE}")
+endif()
+
 # skep_test_properties(NAME [WARNS] [SERIAL] [LABELS label...] [TIMEOUT s]): what every ctest entry of this tree has. A test
 # that prints "SKIP: reason" on a line of its own, or exits with 77, did not run.
 function(skep_test_properties name)
@@ -77,6 +84,7 @@ function(skep_test_properties name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
   endif()
+  math(EXPR T_TIMEOUT "${T_TIMEOUT} * ${SKEP_TIME_FACTOR}")
   if(T_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
