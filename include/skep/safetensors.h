@@ -3,8 +3,9 @@
  * Source   the safetensors format: 8 bytes little-endian header length N (at most 100,000,000), N bytes of JSON that
  *          begin with '{', then the tensors' bytes, in order, without holes; https://github.com/huggingface/safetensors
  * Units    bytes; shapes in elements.
- * Errors   SKEP_EFORMAT: the format's own reference refuses it; the text says what and where. SKEP_ENOENT: no such
- *          tensor. SKEP_ETOOBIG: more memory than this host can address. SKEP_ENOMEM.
+ * Errors   SKEP_EFORMAT: the format's own reference refuses it, or names in it are not unique or have a NUL; the text says
+ *          what and where. SKEP_EINVAL: what is to be written makes no such object. SKEP_ETOOBIG: a header above the limit,
+ *          or too little room for a tensor. SKEP_ENOMEM. Those of the proxy and the store.
  * Threads  an open file is immutable: [any].   Owners  skep_safetensors_free; names, shapes and data are lent until then.
  *
  *     skep_safetensors *st;
@@ -24,7 +25,7 @@ SKEP_BEGIN_DECLS
 
 #define SKEP_SAFETENSORS_HEADER_MAX 100000000
 
-/* dtype, its name in the format, bits an element. */
+/* dtype, its name in the format, bits an element: in the order of rising alignment that the format's reference sorts by. */
 #define SKEP_DTYPES(X)                                                                                                      \
     X(SKEP_BOOL, "BOOL", 8)                                                                                                 \
     X(SKEP_F4, "F4", 4)                                                                                                     \
@@ -35,6 +36,8 @@ SKEP_BEGIN_DECLS
     X(SKEP_F8_E5M2, "F8_E5M2", 8)                                                                                           \
     X(SKEP_F8_E4M3, "F8_E4M3", 8)                                                                                           \
     X(SKEP_F8_E8M0, "F8_E8M0", 8)                                                                                           \
+    X(SKEP_F8_E4M3FNUZ, "F8_E4M3FNUZ", 8)                                                                                   \
+    X(SKEP_F8_E5M2FNUZ, "F8_E5M2FNUZ", 8)                                                                                   \
     X(SKEP_I16, "I16", 16)                                                                                                  \
     X(SKEP_U16, "U16", 16)                                                                                                  \
     X(SKEP_F16, "F16", 16)                                                                                                  \
@@ -72,8 +75,8 @@ typedef struct skep_tensor {
 typedef struct skep_safetensors skep_safetensors;
 
 /* Read the header of an object. Of an unresolved proxy only the header's bytes are fetched and the tensors' `data` is
- * NULL; of a resolved one every tensor points into it. Keeps the proxy. Memory is bounded by a small multiple of the header.
- */
+ * NULL; of a resolved one every tensor points into it. Keeps the proxy. Takes at most ten times the header's bytes of
+ * memory. */
 SKEP_API SKEP_NODISCARD int skep_safetensors_open(skep_proxy *proxy, uint64_t by_ns, skep_safetensors **take,
                                                   skep_error *err);
 /* Read bytes in memory, which the caller keeps until skep_safetensors_free. */
@@ -102,7 +105,8 @@ typedef struct skep_meta {
 SKEP_API SKEP_NODISCARD int skep_safetensors_put(skep_store *store, const skep_tensor *tensors, size_t n,
                                                  const skep_meta *meta, size_t n_meta, const skep_put_opts *opts,
                                                  skep_proxy **take, skep_error *err);
-/* The header alone, and in `order` (n entries, may be NULL) which tensor follows which: for who writes the bytes himself. */
+/* What stands in front of the tensors' bytes, the 8 bytes of length included, and in `order` (n entries, may be NULL) which
+ * tensor follows which: for who writes the bytes himself. `data` is not looked at. */
 SKEP_API SKEP_NODISCARD int skep_safetensors_header(const skep_tensor *tensors, size_t n, const skep_meta *meta,
                                                     size_t n_meta, size_t *order, skep_buf **take, skep_error *err);
 
