@@ -43,9 +43,9 @@ enum skep_how {
     SKEP_HOW_VERIFIED = 1u << 1, /* compared with a checksum on the way already */
 };
 
-/* A running checksum: update in order, any sizes. */
+/* A running checksum: update in order, any sizes. A value: it may be copied. */
 typedef struct skep_sum {
-    uint64_t opaque[80];
+    uint64_t opaque[152];
 } skep_sum;
 
 /* A node store: the objects of one host in a directory of its shared memory (nodestore in proxy/). */

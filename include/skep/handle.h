@@ -25,7 +25,7 @@
 
 SKEP_BEGIN_DECLS
 
-#define SKEP_HANDLE_MAX 1024 /* bytes of a handle with its NUL */
+#define SKEP_HANDLE_MAX 1152 /* bytes of a handle with its NUL: every one fits */
 #define SKEP_CODEC_MAX  32   /* bytes of a codec's name with its NUL */
 
 typedef struct skep_handle {
@@ -40,6 +40,7 @@ typedef struct skep_handle {
     }
 
 SKEP_API SKEP_NODISCARD int skep_handle_parse(const char *text, skep_handle *out, skep_error *err);
+/* SKEP_EINVAL: it has what skep_handle_parse refuses, as a key that is not a UUID. */
 SKEP_API SKEP_NODISCARD int skep_handle_format(const skep_handle *handle, char *out, size_t cap);
 
 /* Which stores handles may lead to: words separated by spaces or commas, each one of
