@@ -1,0 +1,97 @@
+/* gc.c - skep gc: what dead processes left behind. */
+#include "tools/json.h"
+#include "tools/signals.h"
+#include "tools/status.h"
+#include "tools/stores.h"
+#include "tools/text.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+struct gc_args {
+    int dry_run;
+};
+
+struct sweep {
+    struct cli_call *call;
+    uint64_t things, bytes;
+    int status;
+};
+
+static void show(const skep_garbage *garbage, void *arg)
+{
+    struct sweep *s = arg;
+    const struct gc_args *args = s->call->args;
+    char size[CLI_TEXT_MAX];
+    struct cli_json j;
+
+    s->things++;
+    s->bytes += garbage->bytes;
+    if (s->call->json) {
+        cli_json_begin(&j, stdout, "garbage");
+        cli_json_text(&j, "what", garbage->what);
+        cli_json_text(&j, "path", garbage->path);
+        cli_json_number(&j, "size_bytes", garbage->bytes);
+        cli_json_bool(&j, "removed", !args->dry_run);
+        cli_json_end(&j);
+        return;
+    }
+    printf("%10s  %s: ", cli_text_size(garbage->bytes, size), garbage->what);
+    cli_text_print(stdout, garbage->path);
+    putchar('\n');
+}
+
+static int sweep_store(const char *uri, void *arg)
+{
+    struct sweep *s = arg;
+    const struct gc_args *args = s->call->args;
+    skep_store *store = NULL;
+    skep_error err;
+    int rc = cli_store_open(s->call, uri, 1, &store, &err);
+
+    if (rc == SKEP_OK)
+        rc = skep_store_gc(store, args->dry_run, show, s, &err);
+    skep_store_unref(store);
+    if (rc != SKEP_OK && !(rc == SKEP_ENOENT && s->call->n_words == 0)) /* one that went meanwhile needs no sweeping */
+        s->status = cli_fail(s->call, &err);
+    return cli_signals_got();
+}
+
+static int gc_run(struct cli_call *call)
+{
+    const struct gc_args *args = call->args;
+    struct sweep s = {.call = call};
+    char size[CLI_TEXT_MAX];
+    skep_error err;
+
+    if (call->n_words)
+        sweep_store(call->words[0], &s);
+    else if (cli_stores_each(sweep_store, &s, &err) < 0)
+        s.status = cli_fail(call, &err);
+    if (call->json || s.status != CLI_DONE)
+        return s.status;
+    if (s.things == 0)
+        puts("nothing was left behind");
+    else
+        printf("%10s  in %" PRIu64 " things %s\n", cli_text_size(s.bytes, size), s.things,
+               args->dry_run ? "would be freed" : "freed");
+    return CLI_DONE;
+}
+
+static const struct cli_option gc_options[] = {
+    {0, "dry-run", CLI_FLAG, NULL, offsetof(struct gc_args, dry_run), "only say what would be removed"},
+    {0, NULL, 0, NULL, 0, NULL},
+};
+
+const struct cli_command cli_gc = {
+    .name = "gc",
+    .usage = "[URI]",
+    .summary = "remove what dead programs left behind",
+    .about =
+        "In one store, or without a URI in every node store of yours on this host. Objects are not garbage: they stay until "
+        "they are evicted. What a living program works on is left alone.",
+    .examples = "skep gc --dry-run\nskep gc shm://campaign",
+    .options = gc_options,
+    .args_size = sizeof(struct gc_args),
+    .max_words = 1,
+    .run = gc_run,
+};

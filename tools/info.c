@@ -1,0 +1,186 @@
+/* info.c - skep info: of an object, a store, or a scheme. */
+#include "tools/info.h"
+#include "tools/json.h"
+#include "tools/status.h"
+#include "tools/stores.h"
+#include "tools/suggest.h"
+#include "tools/text.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- a store ------------------------------------------------------------------------------------- */
+
+struct store_facts {
+    char identity[SKEP_URI_MAX], describe[SKEP_URI_MAX * 2];
+    struct cli_tally tally;
+    int listed; /* the connector can list */
+};
+
+static int learn(skep_store *store, struct store_facts *f, skep_error *err)
+{
+    int rc = skep_store_identity(store, f->identity, sizeof f->identity);
+
+    if (rc == SKEP_OK)
+        rc = skep_store_describe(store, f->describe, sizeof f->describe);
+    if (rc != SKEP_OK)
+        return skep_fail(err, rc, "its description is too long");
+    rc = cli_store_tally(store, &f->tally, err);
+    f->listed = rc == SKEP_OK;
+    return rc == SKEP_ENOTSUP ? SKEP_OK : rc;
+}
+
+static void store_json(const struct store_facts *f)
+{
+    struct cli_json j;
+
+    cli_json_begin(&j, stdout, "store");
+    cli_json_text(&j, "uri", f->identity);
+    cli_json_text(&j, "describe", f->describe);
+    if (f->listed) {
+        cli_json_number(&j, "objects", f->tally.objects);
+        cli_json_number(&j, "size_bytes", f->tally.bytes);
+        cli_json_number(&j, "names", f->tally.names);
+    }
+    cli_json_end(&j);
+}
+
+static void store_text(const struct store_facts *f)
+{
+    char size[CLI_TEXT_MAX];
+
+    printf("store      ");
+    cli_text_print(stdout, f->identity);
+    printf("\noptions    ");
+    cli_text_print(stdout, f->describe);
+    if (f->listed)
+        printf("\nobjects    %" PRIu64 "\nbytes      %s\nnames      %" PRIu64 "\n", f->tally.objects,
+               cli_text_size_exact(f->tally.bytes, size), f->tally.names);
+    else
+        printf("\nobjects    this connector can't list them\n");
+}
+
+int cli_info_store(struct cli_call *call, const char *uri)
+{
+    static struct store_facts facts; /* too big for comfort on a stack */
+    skep_store *store = NULL;
+    skep_error err;
+    int rc = cli_store_open(call, uri, 1, &store, &err);
+
+    if (rc == SKEP_OK)
+        rc = learn(store, &facts, &err);
+    skep_store_unref(store);
+    if (rc != SKEP_OK)
+        return cli_fail(call, &err);
+    if (call->json)
+        store_json(&facts);
+    else
+        store_text(&facts);
+    return CLI_DONE;
+}
+
+/* ---- a scheme ------------------------------------------------------------------------------------ */
+
+static const char *const type_names[] = {"bool", "int", "size", "time", "text", "choice"};
+static const char *const class_names[] = {"identity", "tuning", "secret", "local"};
+
+/* SKEP_<SCHEME>_<OPTION>, upper case. */
+static void environment_name(const char *scheme, const char *option, char *out, size_t cap)
+{
+    snprintf(out, cap, "SKEP_%s_%s", scheme, option);
+    for (char *c = out; *c; c++) {
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+        else if (*c == '-' || *c == '+' || *c == '.')
+            *c = '_';
+    }
+}
+
+static void option_json(const char *scheme, const skep_option *o, const char *environment)
+{
+    struct cli_json j;
+
+    cli_json_begin(&j, stdout, "option");
+    cli_json_text(&j, "scheme", scheme);
+    cli_json_text(&j, "name", o->name);
+    cli_json_text(&j, "type", type_names[o->type]);
+    cli_json_text(&j, "class", class_names[o->klass]);
+    cli_json_text(&j, "default", o->fallback);
+    cli_json_text(&j, "choices", o->choices);
+    cli_json_text(&j, "environment", environment);
+    cli_json_text(&j, "help", o->help);
+    cli_json_end(&j);
+}
+
+static void show_options(const struct cli_call *call, const char *scheme, const skep_option *options)
+{
+    char environment[96];
+
+    for (const skep_option *o = options; o && o->name; o++) {
+        environment_name(scheme, o->name, environment, sizeof environment);
+        if (call->json)
+            option_json(scheme, o, environment);
+        else
+            printf("  %-14s %-20s %-9s %-14s %-26s %s\n", o->name, o->choices ? o->choices : type_names[o->type],
+                   class_names[o->klass], o->fallback ? o->fallback : "-", environment, o->help);
+    }
+}
+
+int cli_info_scheme(struct cli_call *call, const char *scheme)
+{
+    skep_connector_info info;
+    const char *near;
+    char caps[128];
+
+    if (!cli_connector_find(scheme, strlen(scheme), &info, &near))
+        return cli_failf(call, SKEP_ENOENT,
+                         "\"%s\" is no handle, no store and no scheme of this build%s%s%s; skep connectors lists those",
+                         scheme, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    if (call->json) {
+        cli_connector_json(&info);
+    } else {
+        printf("scheme        %s://\n", info.scheme);
+        printf("what          %s\n", info.help);
+        printf("state         %s%s\n", info.available ? "available" : "missing: ", info.available ? "" : info.missing);
+        printf("capabilities  %s\n", cli_connector_caps(info.caps, caps));
+        printf("\n  %-14s %-20s %-9s %-14s %-26s %s\n", "OPTION", "VALUES", "CLASS", "DEFAULT", "ENVIRONMENT", "MEANING");
+    }
+    show_options(call, info.scheme, info.options);
+    show_options(call, info.scheme, info.common);
+    return info.available ? CLI_DONE : CLI_NO;
+}
+
+/* ---- skep info ----------------------------------------------------------------------------------- */
+
+static int info_run(struct cli_call *call)
+{
+    const struct cli_info_args *args = call->args;
+    const char *word = call->words[0];
+    int names_object = args->target.name || args->target.key || args->target.wait.given;
+
+    if (names_object || strchr(word, '#') || strcmp(word, "-") == 0)
+        return cli_target_each(call, cli_info_object);
+    return strchr(word, ':') ? cli_info_store(call, word) : cli_info_scheme(call, word);
+}
+
+static const struct cli_option info_options[] = {
+    CLI_TARGET_ROWS(struct cli_info_args),
+    {0, NULL, 0, NULL, 0, NULL},
+};
+
+const struct cli_command cli_info = {
+    .name = "info",
+    .usage = "HANDLE | - | URI | SCHEME | URI --name NAME | URI --key KEY",
+    .summary = "what is known of an object, a store, or a scheme and its options",
+    .about =
+        "Of an object: its size, codec and checksum, where it lies, whether it is there (exit status 1 if not), and the "
+        "tensors of a model, of which only the header is read. Of a store: its options and how much is in it. Of a scheme: "
+        "what it can do, and the table of its options.",
+    .examples =
+        "skep info 'shm://campaign#k=...'\nskep info shm://campaign\nskep info shm\nskep info shm://campaign --name latest",
+    .options = info_options,
+    .args_size = sizeof(struct cli_info_args),
+    .min_words = 1,
+    .max_words = 1,
+    .run = info_run,
+};

@@ -1,0 +1,156 @@
+/* main.c - the skep command: one table of subcommands. */
+#include "tools/command.h"
+#include "tools/help.h"
+#include "tools/signals.h"
+#include "tools/status.h"
+#include "tools/suggest.h"
+#include <skep/handle.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const struct cli_command *const cli_commands[] = {
+    &cli_put,  &cli_get, &cli_info,       &cli_ls,    &cli_exists, &cli_evict,
+    &cli_name, &cli_gc,  &cli_connectors, &cli_bench, &cli_help,   NULL,
+};
+
+struct common_args {
+    int json, help;
+    struct cli_number timeout;
+};
+
+const struct cli_option cli_common_options[] = {
+    {'j', "json", CLI_FLAG, NULL, offsetof(struct common_args, json), "print one JSON object a line"},
+    {0, "timeout", CLI_TIME, "TIME", offsetof(struct common_args, timeout),
+     "give up after TIME: 500ms, 10s, 5m (default: forever)"},
+    {'h', "help", CLI_FLAG, NULL, offsetof(struct common_args, help), "show this help"},
+    {0, NULL, 0, NULL, 0, NULL},
+};
+
+const struct cli_command *cli_command_find(const char *name)
+{
+    for (const struct cli_command *const *c = cli_commands; *c; c++) {
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    }
+    return NULL;
+}
+
+int cli_command_unknown(const char *name)
+{
+    struct cli_suggest near = CLI_SUGGEST_INIT(name, strlen(name));
+
+    for (const struct cli_command *const *c = cli_commands; *c; c++)
+        cli_suggest_offer(&near, (*c)->name);
+    fprintf(stderr, "skep: unknown command \"%s\"", name);
+    if (near.best)
+        fprintf(stderr, "; did you mean skep %s?", near.best);
+    fputs("\nTry: skep --help\n", stderr);
+    return CLI_USAGE;
+}
+
+/* Files opened later must not become standard input, output or error. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR); /* without CLOEXEC: workers inherit it as their own */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What is typed on one's own command line is one's own will: any store may be meant, unless SKEP_ALLOW says otherwise. */
+static void trust_the_command_line(void)
+{
+    skep_policy *all;
+
+    if (skep_policy_parse("all", &all, NULL) == SKEP_OK) {
+        skep_policy_default(all);
+        skep_policy_unref(all);
+    }
+}
+
+static int check_words(struct cli_call *call)
+{
+    const struct cli_command *c = call->command;
+
+    if (call->n_words < c->min_words)
+        return cli_failf(call, SKEP_EINVAL, "too few arguments: wanted is %s", c->usage);
+    if (call->n_words > c->max_words)
+        return cli_failf(call, SKEP_EINVAL, "one argument too many: %s", call->words[c->max_words]);
+    return CLI_DONE;
+}
+
+static int run(const struct cli_command *c, int argc, char **argv)
+{
+    struct common_args common = {0, 0, {0, 0}};
+    void *args = calloc(1, c->args_size ? c->args_size : 1);
+    struct cli_call call = {.command = c, .words = argv, .args = args, .by_ns = SKEP_FOREVER};
+    static const struct cli_option none[] = {{0, NULL, 0, NULL, 0, NULL}};
+    const struct cli_table tables[] = {{c->options ? c->options : none, args}, {cli_common_options, &common}};
+    skep_error err = {SKEP_ENOMEM, "out of memory"};
+    int rc = args ? cli_options_parse(argc, argv, tables, 2, &call.n_words, &err) : SKEP_ENOMEM;
+    int status;
+
+    call.json = common.json;
+    if (common.timeout.given)
+        call.by_ns = skep_in_ns(common.timeout.value);
+    if (rc != SKEP_OK) {
+        status = cli_fail(&call, &err);
+    } else if (common.help) {
+        cli_help_command(stdout, c);
+        status = CLI_DONE;
+    } else {
+        argv[call.n_words] = NULL;
+        status = check_words(&call);
+        if (status == CLI_DONE)
+            status = c->run(&call);
+    }
+    free(args);
+    return status;
+}
+
+/* What was printed must have arrived: a full disk behind standard output is a failure too. */
+static int finish(int status)
+{
+    int failed = fflush(stdout) != 0 || ferror(stdout);
+
+    cli_signals_die();
+    if (!failed || status != CLI_DONE)
+        return status;
+    fprintf(stderr, "skep: standard output: %s\n", strerror(errno));
+    return cli_status_of(skep_err_from_errno(errno));
+}
+
+int main(int argc, char **argv)
+{
+    const struct cli_command *c;
+
+    fill_standard_descriptors();
+    if (argc < 2) {
+        cli_help_all(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        puts("skep " SKEP_VERSION);
+        return finish(CLI_DONE);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cli_help_all(stdout);
+        return finish(CLI_DONE);
+    }
+    c = cli_command_find(argv[1]);
+    if (!c)
+        return cli_command_unknown(argv[1]);
+    if (c->raw)
+        return c->raw(argc - 1, argv + 1);
+    cli_signals_install();
+    trust_the_command_line();
+    return finish(run(c, argc - 2, argv + 2));
+}
