@@ -40,9 +40,9 @@ const char *skepi_tensor_bytes(int dtype, size_t rank, const uint64_t *shape, ui
 
     for (size_t i = 0; i < rank; i++)
         if (__builtin_mul_overflow(bits, shape[i], &bits))
-            return "has more than 2^64 elements";
+            return "has 2^64 elements or more";
     if (__builtin_mul_overflow(bits, (uint64_t)skep_dtype_bits(dtype), &bits))
-        return "has more than 2^64 bits";
+        return "has 2^64 bits or more";
     if (bits % 8 != 0)
         return "does not fill whole bytes";
     *out = bits / 8;
