@@ -1,0 +1,190 @@
+/* shm.c - the objects of this host, in its shared memory: the node store under a name. */
+#include <skep/node.h>
+
+#include <stdio.h>
+#include <string.h>
+
+const skep_connector *skepi_shm_entry(const skep_host *given);
+
+static const skep_host *host; /* set by the entry, then constant */
+
+struct shm {
+    skep_node *node;
+};
+
+static const skep_option shm_options[] = {
+    {"lifetime", SKEP_TYPE_CHOICE, SKEP_CLASS_TUNING, "store", "store|session",
+     "of a store that is made here: until it is emptied, or until its last opener ends"},
+    {"pool", SKEP_TYPE_SIZE, SKEP_CLASS_TUNING, NULL, NULL,
+     "most memory of evicted objects to keep warm while the store is open; an eighth of the file system, 4g at most, if not "
+     "given; 0: none"},
+    {"dir", SKEP_TYPE_TEXT, SKEP_CLASS_LOCAL, NULL, NULL,
+     "directory of the stores, this user's alone; /dev/shm/skep-<uid> if not given"},
+    {NULL, 0, 0, NULL, NULL, NULL},
+};
+
+/* A directory's name, and the same in a URI without any escape. */
+static int name_ok(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 0 && n <= 63 && name[0] != '.' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+}
+
+static int shm_open_store(void *self, const skep_uri *uri, int existing, uint64_t by_ns, skep_error *err)
+{
+    struct shm *s = self;
+    skep_node_opts opts = {.size = sizeof opts, .by_ns = by_ns, .existing = existing, .pool_bytes = SKEP_NODE_POOL_AUTO};
+    const char *path = host->uri_path(uri);
+
+    opts.name = host->uri_host(uri);
+    if (!name_ok(opts.name) || (*path != '\0' && strcmp(path, "/") != 0))
+        return host->fail(err, SKEP_EINVAL, "a store's name is wanted: 1 to 63 letters, digits, '-', '_' or '.', not first");
+    if (host->uri_has(uri, "dir"))
+        opts.directory = host->uri_option(uri, "dir");
+    if (host->uri_has(uri, "pool"))
+        opts.pool_bytes = host->uri_size(uri, "pool");
+    opts.session = strcmp(host->uri_option(uri, "lifetime"), "session") == 0;
+    return host->node->open(&opts, &s->node, err);
+}
+
+static void shm_close(void *self, int forked)
+{
+    struct shm *s = self;
+
+    host->node->close(s->node, forked);
+}
+
+static int shm_put(void *self, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err)
+{
+    return host->node->put(((struct shm *)self)->node, ref, iov, n, how, err);
+}
+
+static int shm_get(void *self, const skep_ref *ref, uint64_t by_ns, skep_buf **take, uint32_t *how, skep_error *err)
+{
+    return host->node->get(((struct shm *)self)->node, ref, by_ns, take, how, err);
+}
+
+static int shm_evict(void *self, const skep_ref *ref, uint64_t by_ns, skep_error *err)
+{
+    (void)by_ns;
+    return host->node->evict(((struct shm *)self)->node, ref, err);
+}
+
+static int shm_exists(void *self, const skep_ref *ref, uint64_t by_ns, uint64_t *size_bytes, skep_error *err)
+{
+    (void)by_ns;
+    return host->node->exists(((struct shm *)self)->node, ref, size_bytes, err);
+}
+
+static int shm_read(void *self, const skep_ref *ref, uint64_t offset, size_t size, void *dst, uint64_t by_ns,
+                    skep_error *err)
+{
+    return host->node->read(((struct shm *)self)->node, ref, offset, size, dst, by_ns, err);
+}
+
+static int shm_reserve(void *self, skep_ref *ref, size_t size, uint64_t by_ns, void **slot, void **memory, skep_error *err)
+{
+    skep_node_slot *mine;
+    int rc = host->node->reserve(((struct shm *)self)->node, ref, size, &mine, memory, err);
+
+    (void)by_ns;
+    if (rc == SKEP_OK)
+        *slot = mine;
+    return rc;
+}
+
+static int shm_commit(void *self, void *slot, skep_ref *ref, skep_error *err)
+{
+    return host->node->commit(((struct shm *)self)->node, slot, ref, err);
+}
+
+static void shm_abort(void *self, void *slot)
+{
+    host->node->abort(((struct shm *)self)->node, slot);
+}
+
+static int shm_wait(void *self, const skep_ref *ref, uint64_t by_ns, skep_error *err)
+{
+    return host->node->wait(((struct shm *)self)->node, ref, by_ns, err);
+}
+
+static int shm_list(void *self, skep_entry_func func, void *arg, skep_error *err)
+{
+    return host->node->list(((struct shm *)self)->node, func, arg, err);
+}
+
+static int shm_name_set(void *self, const char *name, const char *handle, uint64_t by_ns, skep_error *err)
+{
+    (void)by_ns;
+    return host->node->name_set(((struct shm *)self)->node, name, handle, err);
+}
+
+static int shm_name_get(void *self, const char *name, char *out, size_t cap, uint64_t by_ns, skep_error *err)
+{
+    (void)by_ns;
+    return host->node->name_get(((struct shm *)self)->node, name, out, cap, err);
+}
+
+static int shm_gc(void *self, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+{
+    return host->node->gc(((struct shm *)self)->node, dry_run, func, arg, err);
+}
+
+struct found {
+    skep_store_func func;
+    void *arg;
+};
+
+static int see_store(const char *name, void *arg)
+{
+    const struct found *f = arg;
+    char uri[SKEP_URI_MAX];
+
+    if (!name_ok(name))
+        return 0;
+    snprintf(uri, sizeof uri, "shm://%s", name);
+    return f->func(uri, f->arg);
+}
+
+static int shm_stores(skep_store_func func, void *arg, skep_error *err)
+{
+    struct found f = {func, arg};
+
+    return host->node->names(NULL, see_store, &f, err);
+}
+
+static const skep_connector shm_connector = {
+    .size = sizeof(skep_connector),
+    .abi = SKEP_CONNECTOR_ABI,
+    .caps = SKEP_CAP_SHARED | SKEP_CAP_DURABLE | SKEP_CAP_MAPPED | SKEP_CAP_SUMS,
+    .scheme = "shm",
+    .help = "objects in this host's shared memory: shm://NAME",
+    .self_size = sizeof(struct shm),
+    .options = shm_options,
+    .open = shm_open_store,
+    .close = shm_close,
+    .put = shm_put,
+    .get = shm_get,
+    .evict = shm_evict,
+    .exists = shm_exists,
+    .read = shm_read,
+    .reserve = shm_reserve,
+    .commit = shm_commit,
+    .abort = shm_abort,
+    .wait = shm_wait,
+    .list = shm_list,
+    .name_set = shm_name_set,
+    .name_get = shm_name_get,
+    .gc = shm_gc,
+    .stores = shm_stores,
+};
+
+const skep_connector *skepi_shm_entry(const skep_host *given)
+{
+    if (given->abi != SKEP_CONNECTOR_ABI || given->node == NULL)
+        return NULL;
+    host = given;
+    return &shm_connector;
+}

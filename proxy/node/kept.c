@@ -1,0 +1,79 @@
+/* kept.c - segments that this process wrote and keeps mapped: the next put into one is a copy into populated pages. */
+#include "proxy/node/impl.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void let_go(struct skepi_kept *k)
+{
+    munmap(k->map, k->map_size);
+    close(k->fd);
+}
+
+/* Takes entry `i` out. Under the lock. */
+static struct skepi_kept take_out(skep_node *node, int i)
+{
+    struct skepi_kept k = node->kept[i];
+
+    node->kept[i] = node->kept[--node->n_kept];
+    return k;
+}
+
+void skepi_kept_add(skep_node *node, struct skepi_seg *seg)
+{
+    struct skepi_kept k = {.fd = seg->fd, .map = seg->map, .map_size = seg->map_size}, old = {.fd = -1};
+    struct stat st;
+    int oldest = 0;
+
+    *seg = (struct skepi_seg)SKEPI_SEG_INIT;
+    if (fstat(k.fd, &st) != 0 || st.st_nlink == 0) {
+        let_go(&k);
+        return;
+    }
+    k.dev = st.st_dev;
+    k.ino = st.st_ino;
+    madvise(k.map, k.map_size, MADV_DONTFORK);
+    pthread_mutex_lock(&node->kept_mu);
+    k.used = ++node->kept_clock;
+    for (int i = 1; i < node->n_kept; i++)
+        if (node->kept[i].used < node->kept[oldest].used)
+            oldest = i;
+    if (node->n_kept == SKEPI_KEPT_COUNT)
+        old = take_out(node, oldest);
+    node->kept[node->n_kept++] = k;
+    pthread_mutex_unlock(&node->kept_mu);
+    if (old.fd >= 0)
+        let_go(&old);
+}
+
+int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg)
+{
+    struct skepi_kept k = {.fd = -1};
+
+    pthread_mutex_lock(&node->kept_mu);
+    for (int i = 0; i < node->n_kept && k.fd < 0; i++)
+        if (node->kept[i].ino == ino)
+            k = take_out(node, i);
+    pthread_mutex_unlock(&node->kept_mu);
+    if (k.fd < 0)
+        return 0;
+    seg->fd = k.fd;
+    seg->map = k.map;
+    seg->map_size = k.map_size;
+    return 1;
+}
+
+void skepi_kept_sweep(skep_node *node, int all)
+{
+    struct skepi_kept gone[SKEPI_KEPT_COUNT];
+    struct stat st;
+    int n = 0;
+
+    pthread_mutex_lock(&node->kept_mu);
+    for (int i = node->n_kept - 1; i >= 0; i--)
+        if (all || fstat(node->kept[i].fd, &st) != 0 || st.st_nlink == 0)
+            gone[n++] = take_out(node, i);
+    pthread_mutex_unlock(&node->kept_mu);
+    while (n > 0)
+        let_go(&gone[--n]);
+}

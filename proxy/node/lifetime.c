@@ -1,0 +1,196 @@
+/* lifetime.c - what happens to a store when its last opener leaves, and to what dead ones left behind.
+ *
+ * Openers hold the lock file shared. Whoever gets it exclusively is alone, and may clear the store: a newcomer waits for the
+ * lock meanwhile, then asks whether the directory is still the one that bears the name. A store is removed by renaming it to
+ * a hidden name first, so that it goes at once, and a removal that was interrupted is finished by the next opener.
+ */
+#include "proxy/node/impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define HALF_MADE_NS UINT64_C(10000000000) /* a hidden store without a lock file is some opener's first microseconds */
+
+struct garbage {
+    skep_garbage_func func;
+    void *arg;
+    const char *what;
+    const char *place;
+};
+
+static void report(const struct garbage *g, const char *a, const char *b, uint64_t bytes)
+{
+    skep_garbage out = {.size = sizeof out, .what = g->what, .bytes = bytes};
+    char path[2 * SKEP_URI_MAX];
+
+    if (g->func == NULL)
+        return;
+    snprintf(path, sizeof path, "%s%s%s%s%s", g->place, *a ? "/" : "", a, *b ? "/" : "", b);
+    out.path = path;
+    g->func(&out, g->arg);
+}
+
+struct reap {
+    struct garbage g;
+    int remove;
+    const char *own;   /* the caller's store: left alone */
+    const char *under; /* where the files lie that are being looked at */
+};
+
+static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
+{
+    struct reap *r = arg;
+    int fd = skepi_openat(dir, name, O_RDONLY | O_NONBLOCK, 0);
+    struct stat st;
+
+    (void)type, (void)ino;
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && skepi_flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        report(&r->g, r->under, name, (uint64_t)st.st_blocks * 512);
+        if (r->remove)
+            unlinkat(dir, name, 0);
+    }
+    close(fd);
+    return 0;
+}
+
+void skepi_tmp_reap(int tmp, int remove, skep_garbage_func func, void *arg)
+{
+    struct reap r = {{func, arg, "unfinished write", ".skep/tmp"}, remove, NULL, ""};
+
+    skepi_dir_each(tmp, ".", reap_tmp, &r);
+}
+
+static int add_blocks(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
+{
+    struct stat st;
+
+    (void)ino;
+    if (type == DT_DIR)
+        skepi_dir_each(dir, name, add_blocks, arg);
+    else if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        *(uint64_t *)arg += (uint64_t)st.st_blocks * 512;
+    return 0;
+}
+
+static int is_entry(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
+{
+    (void)dir, (void)type, (void)ino, (void)arg;
+    return strcmp(name, ".skep") != 0;
+}
+
+/* 1: neither objects nor names. */
+static int is_empty(int dir, int meta)
+{
+    return skepi_dir_each(dir, ".", is_entry, NULL) == 0 && skepi_dir_each(meta, "names", is_entry, NULL) == 0;
+}
+
+static void remove_store(int base, const char *name)
+{
+    char dead[SKEPI_NAME_MAX];
+
+    skepi_unique(dead, ".dead-", skep_real_ns());
+    if (renameat2(base, name, base, dead, RENAME_NOREPLACE) == 0)
+        skepi_remove_tree(base, dead, 4);
+}
+
+void skepi_node_leave(skep_node *node)
+{
+    if (node->lock < 0 || skepi_flock(node->lock, LOCK_EX | LOCK_NB) != 0)
+        return; /* not the last */
+    skepi_pool_trim(node, 0, 0);
+    skepi_tmp_reap(node->tmp, 1, NULL, NULL);
+    if (node->session || is_empty(node->dir, node->meta))
+        remove_store(node->base, node->name);
+}
+
+/* A store whose lock is had: clear what its dead openers left. */
+static void reap_store(int base, const char *name, int dir, int meta, struct reap *r)
+{
+    int session = faccessat(meta, "session", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    uint64_t bytes = 0;
+
+    if (session || is_empty(dir, meta)) {
+        add_blocks(base, name, DT_DIR, 0, &bytes);
+        r->g.what = session ? "store of programs that ended" : "empty store";
+        if (session || bytes > 0)
+            report(&r->g, name, "", bytes);
+        if (r->remove)
+            remove_store(base, name);
+        return;
+    }
+    skepi_dir_each(meta, "pool", add_blocks, &bytes);
+    if (bytes > 0) {
+        r->g.what = "warm memory of a store that nobody has open";
+        report(&r->g, name, ".skep/pool", bytes);
+    }
+    if (r->remove && bytes > 0) {
+        skep_node only = {.pool = skepi_openat(meta, "pool", O_RDONLY | O_DIRECTORY, 0)};
+
+        if (only.pool >= 0)
+            skepi_pool_trim(&only, 0, 0);
+        skepi_closefd(&only.pool);
+    }
+    r->g.what = "unfinished write";
+    r->under = name;
+    skepi_dir_each(meta, "tmp", reap_tmp, r);
+}
+
+static int old_enough(int dir)
+{
+    struct stat st;
+
+    return fstat(dir, &st) == 0 && skep_real_ns() > (uint64_t)st.st_mtim.tv_sec * 1000000000u + HALF_MADE_NS;
+}
+
+static void reap_hidden(int base, const char *name, int dir, int lock, struct reap *r)
+{
+    uint64_t bytes = 0;
+
+    if (strncmp(name, ".dead-", 6) != 0 && lock < 0 && !old_enough(dir))
+        return;
+    add_blocks(base, name, DT_DIR, 0, &bytes);
+    r->g.what = "store that was being made or removed";
+    report(&r->g, name, "", bytes);
+    if (r->remove)
+        skepi_remove_tree(base, name, 4);
+}
+
+static int reap_entry(int base, const char *name, unsigned char type, uint64_t ino, void *arg)
+{
+    struct reap *r = arg;
+    int dir, meta, lock = -1, hidden = strncmp(name, ".new-", 5) == 0 || strncmp(name, ".dead-", 6) == 0;
+
+    (void)type, (void)ino;
+    if ((name[0] == '.' && !hidden) || (r->own != NULL && strcmp(name, r->own) == 0) ||
+        (dir = skepi_openat(base, name, O_RDONLY | O_DIRECTORY, 0)) < 0)
+        return 0;
+    meta = skepi_openat(dir, ".skep", O_RDONLY | O_DIRECTORY, 0);
+    if (meta >= 0)
+        lock = skepi_openat(meta, "lock", O_RDWR, 0);
+    if (lock < 0 ? hidden : skepi_flock(lock, LOCK_EX | LOCK_NB) == 0) {
+        struct stat st;
+
+        if (hidden)
+            reap_hidden(base, name, dir, lock, r);
+        else if (fstat(dir, &st) == 0 && skepi_same(base, name, &st))
+            reap_store(base, name, dir, meta, r);
+    }
+    skepi_closefd(&lock);
+    skepi_closefd(&meta);
+    skepi_closefd(&dir);
+    return 0;
+}
+
+void skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg)
+{
+    struct reap r = {{func, arg, "", place}, remove, own, ""};
+
+    skepi_dir_each(base, ".", reap_entry, &r);
+}

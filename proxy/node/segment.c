@@ -1,0 +1,160 @@
+/* segment.c - one file from nothing, or from the pool, to an object: exactly its size, backed in full, visible at once. */
+#include "proxy/node/impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define PAGE ((uint64_t)4096)
+
+static int new_named(skep_node *node, struct skepi_seg *seg, skep_error *err)
+{
+    struct stat st;
+    int rc = skepi_node_meta(node, err);
+
+    if (rc != SKEP_OK)
+        return rc;
+    for (int tries = 0; tries < 100; tries++) {
+        skepi_unique(seg->name, "", skep_real_ns());
+        if ((seg->fd = skepi_openat(node->tmp, seg->name, O_RDWR | O_CREAT | O_EXCL, node->mode)) < 0)
+            return skepi_errno(err, errno, "a new file");
+        seg->home = SKEPI_SEG_TMP;
+        /* who tidies up may have seen it before it was locked */
+        if ((skepi_flock(seg->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(seg->fd, &st) == 0 &&
+            st.st_nlink == 1)
+            return SKEP_OK;
+        skepi_closefd(&seg->fd);
+    }
+    return skep_fail(err, SKEP_EBUSY, "a new file: removed by others again and again");
+}
+
+int skepi_seg_new(skep_node *node, struct skepi_seg *seg, skep_error *err)
+{
+    *seg = (struct skepi_seg)SKEPI_SEG_INIT;
+    if (!atomic_load_explicit(&node->no_tmpfile, memory_order_relaxed)) {
+        seg->home = SKEPI_SEG_NAMELESS;
+        if ((seg->fd = skepi_openat(node->dir, ".", O_RDWR | O_TMPFILE, node->mode)) >= 0)
+            return SKEP_OK;
+        if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL && errno != ENOSYS)
+            return skepi_errno(err, errno, "a new file");
+        atomic_store_explicit(&node->no_tmpfile, 1, memory_order_relaxed);
+    }
+    return new_named(node, seg, err);
+}
+
+static uint64_t pages(uint64_t size)
+{
+    return (size + PAGE - 1) / PAGE * PAGE;
+}
+
+static int allocate(int fd, uint64_t size)
+{
+    int rc;
+
+    do
+        rc = fallocate(fd, 0, 0, (off_t)size);
+    while (rc != 0 && errno == EINTR);
+    return rc;
+}
+
+int skepi_seg_fit(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err)
+{
+    struct stat st;
+    int rc;
+
+    if (seg->size != size && ftruncate(seg->fd, (off_t)size) != 0)
+        return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "setting its size");
+    seg->size = size;
+    if (fstat(seg->fd, &st) != 0)
+        return skepi_errno(err, errno, "asking for its size");
+    if ((uint64_t)st.st_blocks * 512 >= pages(size))
+        return SKEP_OK; /* warm, all of it */
+    if ((rc = skepi_space(node, pages(size) - (uint64_t)st.st_blocks * 512, err)) != SKEP_OK)
+        return rc;
+    if (allocate(seg->fd, size) == 0)
+        return SKEP_OK;
+    return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "reserving its space");
+}
+
+int skepi_seg_map(struct skepi_seg *seg, skep_error *err)
+{
+    void *map;
+
+    if (seg->map != NULL && seg->map_size >= seg->size)
+        return SKEP_OK;
+    if (seg->map != NULL)
+        munmap(seg->map, seg->map_size);
+    seg->map = NULL;
+    seg->map_size = pages(seg->size);
+    map = mmap(NULL, seg->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, seg->fd, 0);
+    if (map == MAP_FAILED)
+        return skepi_errno(err, errno, "mapping it");
+    seg->map = map;
+    return SKEP_OK;
+}
+
+static int link_nameless(const skep_node *node, int fd, const char *key)
+{
+    char path[32];
+
+    if (linkat(fd, "", node->dir, key, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno != ENOENT && errno != EPERM)
+        return -1;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd); /* older kernels ask for a capability otherwise */
+    return linkat(AT_FDCWD, path, node->dir, key, AT_SYMLINK_FOLLOW);
+}
+
+static int move_named(const skep_node *node, int from, const char *name, const char *key)
+{
+    if (renameat2(from, name, node->dir, key, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    if (linkat(from, name, node->dir, key, 0) != 0) /* a file system without that kind of rename */
+        return -1;
+    unlinkat(from, name, 0);
+    return 0;
+}
+
+int skepi_seg_publish(skep_node *node, struct skepi_seg *seg, const char *key, skep_error *err)
+{
+    int rc = seg->home == SKEPI_SEG_NAMELESS
+                 ? link_nameless(node, seg->fd, key)
+                 : move_named(node, seg->home == SKEPI_SEG_POOL ? node->pool : node->tmp, seg->name, key);
+
+    if (rc != 0 && errno == EEXIST)
+        return skep_fail(err, SKEP_EEXIST, "the key %s is taken", key);
+    if (rc != 0)
+        return skepi_errno(err, errno, key);
+    if (seg->home != SKEPI_SEG_NAMELESS)
+        skepi_flock(seg->fd, LOCK_UN); /* closing would not do: a kept mapping, or a child's copy, holds on to the lock */
+    if (seg->map != NULL)
+        skepi_kept_add(node, seg);
+    else
+        skepi_closefd(&seg->fd);
+    return SKEP_OK;
+}
+
+void skepi_seg_drop(skep_node *node, struct skepi_seg *seg)
+{
+    if (seg->fd < 0)
+        return;
+    if (seg->home == SKEPI_SEG_TMP)
+        unlinkat(node->tmp, seg->name, 0);
+    if (seg->home == SKEPI_SEG_POOL) { /* it stays there, as warm as it was */
+        skepi_flock(seg->fd, LOCK_UN);
+        if (seg->map != NULL) {
+            skepi_kept_add(node, seg);
+            return;
+        }
+    }
+    if (seg->map != NULL)
+        munmap(seg->map, seg->map_size);
+    seg->map = NULL;
+    skepi_closefd(&seg->fd);
+}
