@@ -2,6 +2,7 @@
 #include "proxy/base/host.h"
 #include "proxy/base/alloc.h"
 #include "proxy/base/sum.h"
+#include "proxy/store/connectors.h"
 
 const skep_host skepi_host = {
     .size = sizeof(skep_host),
@@ -34,4 +35,5 @@ const skep_host skepi_host = {
     .sum_update = skepi_sum_update,
     .sum_final = skepi_sum_final,
     .node = &skepi_node_api,
+    .connector = skepi_connector_table,
 };
