@@ -1,0 +1,55 @@
+/* benchmarks/bench.c - `skep bench`: which benchmark, and what there is. */
+#include "benchmarks/bench.h"
+#include "benchmarks/args.h"
+#include "benchmarks/connector.h"
+#include "benchmarks/stop.h"
+#if SKEP_BENCH_STEERING
+#include "benchmarks/steering.h"
+#endif
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *help;
+    int (*run)(int argc, char **argv, int whole_argc, char **whole);
+} benchmarks[] = {
+    {"connector", "put, get and resolve on connectors, beside the raw road for the same bytes", bench_connector_main},
+#if SKEP_BENCH_STEERING
+    {"steering", "tasks a second, round trips, and tasks that read a model", bench_steering_main},
+#endif
+};
+#define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
+
+static int help(FILE *out)
+{
+    fputs("usage: skep bench connector URI... [options]\n", out);
+#if SKEP_BENCH_STEERING
+    fputs("       skep bench steering --engine URI --tasks N [options]\n", out);
+#endif
+    fputs("\n", out);
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        fprintf(out, "  %-10s %s\n", benchmarks[i].name, benchmarks[i].help);
+    fputs("\n`skep bench connector --help` and so on show the options, with examples.\n", out);
+    return 0;
+}
+
+int skep_bench_main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(stdout);
+    for (size_t i = 0; i < BENCHMARKS; i++)
+        if (strcmp(name, benchmarks[i].name) == 0) {
+            int rc;
+
+            bench_stop_install();
+            rc = benchmarks[i].run(argc - 1, argv + 1, argc, argv);
+            bench_stop_finish();
+            return rc;
+        }
+    if (name[0] == '\0')
+        return bench_args_fail("skep bench", "which benchmark?");
+    return bench_args_fail("skep bench", "no benchmark '%s'", name);
+}

@@ -1,0 +1,209 @@
+/* benchmarks/steering.c - `skep bench steering`: measures, and says what it came to. */
+#include "benchmarks/steering.h"
+#include "benchmarks/environment.h"
+#include "benchmarks/human.h"
+#include "benchmarks/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MODEL_ROUNDS 10    /* the tasks with and without the model take turns in as many pieces */
+#define WARM_UP      10000 /* no-op tasks before the clock, so that every pool has grown */
+
+struct result {
+    struct bench_series round_trips;
+    uint64_t elapsed_ns, plain_ns; /* plain: the same tasks without the model */
+    int64_t rss_growth_bytes;
+};
+
+/* ---- measuring ---------------------------------------------------------------------------------------------- */
+
+static int64_t rss_of(long pid)
+{
+    char path[64], line[128] = "";
+    long long pages = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%ld/statm", pid);
+    if ((file = fopen(path, "re")) == NULL)
+        return 0;
+    if (fgets(line, sizeof line, file) != NULL)
+        pages = strtoll(line + strcspn(line, " "), NULL, 10);
+    fclose(file);
+    return (int64_t)pages * sysconf(_SC_PAGESIZE);
+}
+
+/* Thinker and server, which are this process, and every worker. */
+static int64_t rss_now(const struct bench_sender *sender)
+{
+    int64_t sum = rss_of((long)getpid());
+
+    for (int i = 0; i < sender->workers; i++) {
+        skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+
+        if (skep_server_worker_stats(sender->server, i, &stats) == SKEP_OK)
+            sum += rss_of(stats.pid);
+    }
+    return sum;
+}
+
+static int measure_tasks(struct bench_sender *sender, struct result *out, skep_error *err)
+{
+    const struct bench_tasks *wanted = sender->wanted;
+    struct bench_series ignored = {NULL, 0, 0, 0, {0, 0, 0, 0, 0}};
+    uint64_t ignored_ns, warm_up = wanted->tasks < WARM_UP ? wanted->tasks : WARM_UP;
+    int rc;
+
+    if ((rc = bench_send_many(sender, BENCH_ECHO, warm_up, &ignored_ns, err)) != SKEP_OK ||
+        (rc = bench_send_one_by_one(sender, BENCH_ECHO, warm_up < 200 ? warm_up : 200, &ignored, err)) != SKEP_OK)
+        goto out;
+    if ((rc = bench_send_one_by_one(sender, BENCH_ECHO, wanted->round_trips, &out->round_trips, err)) != SKEP_OK)
+        goto out;
+    sender->sums.moved_bytes = sender->sums.referred_bytes = sender->sums.message_bytes = sender->sums.resolves = 0;
+    out->rss_growth_bytes = -rss_now(sender);
+    rc = bench_send_many(sender, BENCH_ECHO, wanted->tasks, &out->elapsed_ns, err);
+    out->rss_growth_bytes += rss_now(sender);
+out:
+    bench_series_free(&ignored);
+    return rc;
+}
+
+/* Both kinds of task take turns, so that what else the machine does meets both. */
+static int measure_model(struct bench_sender *sender, struct result *out, skep_error *err)
+{
+    uint64_t tasks = sender->wanted->tasks, rounds = tasks < MODEL_ROUNDS ? tasks : MODEL_ROUNDS, done = 0;
+    int rc = bench_send_warm_up_model(sender, err);
+
+    out->rss_growth_bytes = -rss_now(sender);
+    for (uint64_t round = 0; rc == SKEP_OK && round < rounds; round++) {
+        uint64_t piece = tasks * (round + 1) / rounds - done, ns;
+
+        for (uint64_t turn = 0; rc == SKEP_OK && turn < 2; turn++) {
+            int with_model = (round + turn) % 2 == 0;
+
+            rc = bench_send_many(sender, with_model ? BENCH_MODEL : BENCH_WORK, piece, &ns, err);
+            *(with_model ? &out->elapsed_ns : &out->plain_ns) += ns;
+        }
+        done += piece;
+    }
+    out->rss_growth_bytes += rss_now(sender);
+    if (rc == SKEP_OK)
+        rc = bench_send_one_by_one(sender, BENCH_MODEL, sender->wanted->round_trips, &out->round_trips, err);
+    return rc;
+}
+
+/* ---- reporting ---------------------------------------------------------------------------------------------- */
+
+static double tasks_per_s(const struct bench_tasks *wanted, uint64_t ns)
+{
+    return ns > 0 ? (double)wanted->tasks * 1e9 / (double)ns : -1;
+}
+
+static double ratio(const struct result *result)
+{
+    return result->plain_ns > 0 ? (double)result->elapsed_ns / (double)result->plain_ns : -1;
+}
+
+static void report_json(const struct bench_session *s, struct result *result)
+{
+    const struct bench_tasks *wanted = s->sender.wanted;
+    const struct bench_sums *sums = &s->sender.sums;
+    struct bench_json json = bench_json_begin(stdout, "steering");
+
+    bench_json_text(&json, "engine", wanted->engine);
+    bench_json_text(&json, "queue", s->queue);
+    bench_json_uint(&json, "workers", (uint64_t)s->sender.workers);
+    bench_json_uint(&json, "tasks", wanted->tasks);
+    bench_json_uint(&json, "payload_bytes", wanted->payload_bytes);
+    bench_json_real(&json, "tasks_per_s", tasks_per_s(wanted, result->elapsed_ns));
+    bench_json_uint(&json, "p50_ns", bench_series_quantile(&result->round_trips, 0.5));
+    bench_json_uint(&json, "p99_ns", bench_series_quantile(&result->round_trips, 0.99));
+    bench_json_uint(&json, "bytes_moved", sums->moved_bytes);
+    bench_json_uint(&json, "bytes_referred", sums->referred_bytes);
+    bench_json_uint(&json, "bytes_messages", sums->message_bytes);
+    bench_json_uint(&json, "resolves", sums->resolves);
+    bench_json_uint(&json, "errors", sums->errors);
+    bench_json_uint(&json, "elapsed_ns", result->elapsed_ns);
+    bench_json_uint(&json, "round_trips", result->round_trips.count);
+    bench_json_uint(&json, "window", wanted->window);
+    bench_json_int(&json, "rss_growth_bytes", result->rss_growth_bytes);
+    if (wanted->model_bytes > 0) {
+        bench_json_uint(&json, "model_bytes", wanted->model_bytes);
+        bench_json_uint(&json, "read_bytes", wanted->read_bytes);
+        bench_json_uint(&json, "work_ns", wanted->work_ns);
+        bench_json_open(&json, "baseline");
+        bench_json_text(&json, "name", "without a model");
+        bench_json_uint(&json, "elapsed_ns", result->plain_ns);
+        bench_json_close(&json);
+        bench_json_real(&json, "ratio", ratio(result));
+    }
+    bench_json_end(&json);
+}
+
+static void report_text(const struct bench_session *s, struct result *result)
+{
+    const struct bench_tasks *wanted = s->sender.wanted;
+    const struct bench_sums *sums = &s->sender.sums;
+    char a[BENCH_WORD_MAX], b[BENCH_WORD_MAX], c[BENCH_WORD_MAX], d[BENCH_WORD_MAX];
+    int64_t growth = result->rss_growth_bytes;
+
+    printf("\n%s over %s, %d workers, %" PRIu64 " tasks", wanted->engine, s->queue, s->sender.workers, wanted->tasks);
+    if (wanted->payload_bytes > 0)
+        printf(" of %s%s", bench_human_size(wanted->payload_bytes, a), wanted->inlined ? ", inline" : "");
+    printf("\n  rate         %s tasks/s, %" PRIu64 " outstanding\n",
+           bench_human_count(tasks_per_s(wanted, result->elapsed_ns), a), wanted->window);
+    printf("  round trip   p50 %s, p99 %s, max %s, one outstanding\n",
+           bench_human_time(bench_series_quantile(&result->round_trips, 0.5), a),
+           bench_human_time(bench_series_quantile(&result->round_trips, 0.99), b),
+           bench_human_time(bench_series_quantile(&result->round_trips, 1), c));
+    printf("  bytes        referred to %s, moved %s, in messages %s; %" PRIu64 " resolves\n",
+           bench_human_size(sums->referred_bytes, a), bench_human_size(sums->moved_bytes, b),
+           bench_human_size(sums->message_bytes, c), sums->resolves);
+    printf("  memory       %s%s over the run\n", growth < 0 ? "-" : "+",
+           bench_human_size((uint64_t)(growth < 0 ? -growth : growth), a));
+    if (wanted->model_bytes > 0)
+        printf("  model        of %s, each task reads %s: %s, the same tasks without it %s, ratio %.3f\n",
+               bench_human_size(wanted->model_bytes, a), bench_human_size(wanted->read_bytes, b),
+               bench_human_time(result->elapsed_ns, c), bench_human_time(result->plain_ns, d), ratio(result));
+    printf("  errors       %" PRIu64 "\n", sums->errors);
+}
+
+int bench_steering_main(int argc, char **argv, int whole_argc, char **whole)
+{
+    struct bench_environment env;
+    struct bench_tasks wanted;
+    struct bench_session s;
+    struct result result;
+    skep_error err;
+    int rc = bench_tasks_parse(argc, argv, &wanted), status = 0;
+
+    if (rc != 0 || wanted.help)
+        return rc;
+    memset(&result, 0, sizeof result);
+    bench_environment_read(&env);
+    if (wanted.json)
+        bench_environment_json(&env, stdout, whole_argc, whole);
+    else
+        bench_environment_text(&env, stdout);
+    if ((rc = bench_session_open(&s, &wanted, &err)) == SKEP_OK)
+        rc = wanted.model_bytes > 0 ? measure_model(&s.sender, &result, &err) : measure_tasks(&s.sender, &result, &err);
+    bench_human_progress_clear();
+    if (rc == SKEP_OK && wanted.json)
+        report_json(&s, &result);
+    else if (rc == SKEP_OK)
+        report_text(&s, &result);
+    if (rc != SKEP_OK) {
+        fprintf(stderr, "skep bench: %s\n", err.text);
+        status = 1;
+    } else if (s.sender.sums.errors > 0) {
+        fprintf(stderr, "skep bench: %" PRIu64 " tasks failed; the first: %s\n", s.sender.sums.errors,
+                s.sender.sums.failure);
+        status = 1;
+    }
+    bench_session_close(&s);
+    bench_series_free(&result.round_trips);
+    return status;
+}
