@@ -1,6 +1,8 @@
 /* log.c - one line at a time to standard error, or to the program's own function. */
+#include "proxy/base/fork.h"
 #include <skep/log.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -15,31 +17,23 @@ static const char *const words[] = {"error", "warn", "info", "debug"};
 #define UNSET (-1)
 static atomic_int most = UNSET; /* the finest level that is said; UNSET until first needed */
 
-/* Where lines go. Rank 90: nothing is taken under it, and it is not held while a line is said. */
+/* Where lines go. Rank 91: nothing is taken under it, and it is not held while a line is said. */
 static pthread_mutex_t sink_lock = PTHREAD_MUTEX_INITIALIZER;
 static skep_log_func sink_func; /* guarded by sink_lock, as sink_arg; NULL: standard error */
 static void *sink_arg;
-static pthread_once_t armed = PTHREAD_ONCE_INIT;
 
-static void hold(void)
+void skepi_log_fork(int before)
 {
-    pthread_mutex_lock(&sink_lock);
-}
-
-static void let_go(void)
-{
-    pthread_mutex_unlock(&sink_lock);
-}
-
-/* A fork while another thread holds the lock must not leave it held in the child. */
-static void arm(void)
-{
-    (void)pthread_atfork(hold, let_go, let_go);
+    if (before)
+        pthread_mutex_lock(&sink_lock);
+    else
+        pthread_mutex_unlock(&sink_lock);
 }
 
 static int level_now(void)
 {
     int level = atomic_load_explicit(&most, memory_order_relaxed);
+    int expected = UNSET;
     const char *text;
 
     if (level != UNSET)
@@ -49,10 +43,7 @@ static int level_now(void)
     for (int i = 0; text != NULL && i <= SKEP_LOG_DEBUG; i++)
         if (strcmp(text, words[i]) == 0)
             level = i;
-    int expected = UNSET; /* somebody's skep_log_level in between wins */
-    if (!atomic_compare_exchange_strong(&most, &expected, level))
-        level = expected;
-    return level;
+    return atomic_compare_exchange_strong(&most, &expected, level) ? level : expected; /* skep_log_level in between wins */
 }
 
 void skep_log_level(int level)
@@ -62,7 +53,7 @@ void skep_log_level(int level)
 
 void skep_log_to(skep_log_func func, void *arg)
 {
-    pthread_once(&armed, arm);
+    skepi_base_fork_watch();
     pthread_mutex_lock(&sink_lock);
     sink_func = func;
     sink_arg = arg;
@@ -77,38 +68,43 @@ static void flatten(char *text)
             *text = ' ';
 }
 
+/* One write, so that lines of several threads and processes do not mix. */
+static void say(int level, const char *component, const char *text)
+{
+    char line[LINE_MAX_BYTES + 64];
+    int n = snprintf(line, sizeof line - 1, "skep: %s: %.32s: %s", words[level < SKEP_LOG_DEBUG ? level : SKEP_LOG_DEBUG],
+                     component, text);
+
+    if (n < 0)
+        return;
+    line[n++] = '\n';
+    if (write(STDERR_FILENO, line, (size_t)n) < 0)
+        return; /* there is nobody left to tell */
+}
+
 void skep_log(int level, const char *component, const char *format, ...)
 {
-    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 64];
+    int kept = errno; /* who logs why a call failed may go on to report it */
+    char text[LINE_MAX_BYTES];
     skep_log_func func;
     va_list args;
     void *arg;
-    int n;
 
     if (level < SKEP_LOG_ERROR || level > level_now())
         return;
     va_start(args, format);
-    n = vsnprintf(text, sizeof text, format, args);
+    if (vsnprintf(text, sizeof text, format, args) < 0)
+        text[0] = '\0';
     va_end(args);
-    if (n < 0)
-        return;
     flatten(text);
-    pthread_once(&armed, arm);
+    skepi_base_fork_watch();
     pthread_mutex_lock(&sink_lock);
     func = sink_func;
     arg = sink_arg;
     pthread_mutex_unlock(&sink_lock);
-    if (func != NULL) {
+    if (func != NULL)
         func(level, component, text, arg);
-        return;
-    }
-    n = snprintf(line, sizeof line - 1, "skep: %s: %.32s: %s", words[level > SKEP_LOG_DEBUG ? SKEP_LOG_DEBUG : level],
-                 component, text);
-    if (n < 0)
-        return;
-    if ((size_t)n > sizeof line - 2)
-        n = sizeof line - 2;
-    line[n++] = '\n';
-    if (write(STDERR_FILENO, line, (size_t)n) < 0) /* one call, so that lines of several processes do not mix */
-        return;                                    /* there is nobody left to tell */
+    else
+        say(level, component, text);
+    errno = kept;
 }

@@ -1,5 +1,6 @@
 /* policy.c - which stores a stranger's handle may lead to. */
 #include "proxy/base/alloc.h"
+#include "proxy/base/fork.h"
 #include "proxy/base/uri.h"
 
 #include <pthread.h>
@@ -24,21 +25,13 @@ struct skep_policy {
 /* What NULL stands for. Rank 90: nothing is taken under it. */
 static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static skep_policy *default_policy; /* guarded by default_lock; NULL: BUILT_IN */
-static pthread_once_t armed = PTHREAD_ONCE_INIT;
 
-static void hold(void)
+void skepi_policy_fork(int before)
 {
-    pthread_mutex_lock(&default_lock);
-}
-
-static void let_go(void)
-{
-    pthread_mutex_unlock(&default_lock);
-}
-
-static void arm(void)
-{
-    (void)pthread_atfork(hold, let_go, let_go); /* a child must not inherit a held lock */
+    if (before)
+        pthread_mutex_lock(&default_lock);
+    else
+        pthread_mutex_unlock(&default_lock);
 }
 
 /* ---- parsing ------------------------------------------------------------------------------------- */
@@ -158,7 +151,7 @@ static int policy_now(skep_policy **take, skep_error *err)
 
         return rc == SKEP_OK ? rc : skep_fail(err, rc, "SKEP_ALLOW: %s", why.text);
     }
-    pthread_once(&armed, arm);
+    skepi_base_fork_watch();
     pthread_mutex_lock(&default_lock);
     *take = skep_policy_ref(default_policy);
     pthread_mutex_unlock(&default_lock);
@@ -186,7 +179,7 @@ void skep_policy_default(skep_policy *policy)
 {
     skep_policy *old;
 
-    pthread_once(&armed, arm);
+    skepi_base_fork_watch();
     skep_policy_ref(policy);
     pthread_mutex_lock(&default_lock);
     old = default_policy;

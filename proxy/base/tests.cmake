@@ -1,1 +1,3 @@
-# The tests of this folder: skep_test() calls.
+foreach(name error buf sum metrics)
+  skep_test(base_${name}_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/base_${name}_test.c)
+endforeach()

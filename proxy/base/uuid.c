@@ -1,8 +1,8 @@
 /* uuid.c - random UUIDs, sixteen for each call of the kernel. */
 #include "proxy/base/uuid.h"
+#include "proxy/base/fork.h"
 #include <skep/error.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,21 +16,15 @@ static _Thread_local struct {
     unsigned char bytes[BATCH * RAW];
 } stock;
 static atomic_uint forks;
-static pthread_once_t armed = PTHREAD_ONCE_INIT;
 
-static void forked(void)
+void skepi_uuid_forked(void)
 {
     atomic_fetch_add(&forks, 1);
 }
 
-static void arm(void)
-{
-    (void)pthread_atfork(NULL, NULL, forked);
-}
-
 static int refill(void)
 {
-    pthread_once(&armed, arm);
+    skepi_base_fork_watch();
     if (getrandom(stock.bytes, sizeof stock.bytes, 0) != (ssize_t)sizeof stock.bytes)
         return SKEP_EIO;
     stock.fork = atomic_load(&forks);

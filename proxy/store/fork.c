@@ -1,5 +1,6 @@
 /* fork.c - the handlers that keep locks whole across fork. */
 #include "proxy/store/fork.h"
+#include "proxy/base/fork.h"
 
 #include <pthread.h>
 
@@ -34,6 +35,7 @@ static void in_child(void)
 
 static void watch(void)
 {
+    skepi_base_fork_watch(); /* first, so that its locks, of higher rank, are taken after these */
     pthread_atfork(before, in_parent, in_child);
 }
 
