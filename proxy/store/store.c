@@ -171,7 +171,7 @@ static int check_name(const skep_store *store, const char *name, skep_error *err
 
 int skep_store_name_set(skep_store *store, const char *name, const char *handle, uint64_t by_ns, skep_error *err)
 {
-    skep_handle parsed;
+    skep_handle parsed = SKEP_HANDLE_INIT;
     skep_error e;
     int rc;
 
