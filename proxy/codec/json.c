@@ -158,7 +158,7 @@ static int hex4(struct skepi_json *j, uint32_t *out)
 /* Behind "\u": one code point, of two halves if the first is the high one. */
 static int unicode_escape(struct skepi_json *j, char **to)
 {
-    uint32_t code, low;
+    uint32_t code = 0, low = 0;
     int rc = hex4(j, &code);
 
     if (rc != SKEP_OK)

@@ -181,7 +181,7 @@ int skepi_connector_find(const char *uri, const struct skepi_connector **lend, s
 
 int skepi_connector_table(const char *scheme, const skep_connector **lend, skep_error *err)
 {
-    const struct skepi_connector *c;
+    const struct skepi_connector *c = NULL;
     int rc = skepi_connector_find(scheme, &c, err);
 
     if (rc == SKEP_OK)

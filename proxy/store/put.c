@@ -70,7 +70,7 @@ int skep_store_putv(skep_store *store, const struct iovec *iov, int n, const ske
     uint64_t t0 = skep_now_ns();
     struct skepi_put_plan plan;
     skep_put_opts opts;
-    uint64_t size;
+    uint64_t size = 0;
     skep_error e;
     skep_ref ref;
     int rc;
