@@ -85,7 +85,7 @@ static void release_block(void *arg, void *data, size_t size)
 
 static int hand_out_map(int fd, size_t size, skep_buf **take, skep_error *err)
 {
-    void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    void *map = skepi_map(fd, size, PROT_READ);
     int rc;
 
     if (map == MAP_FAILED)

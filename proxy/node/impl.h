@@ -27,6 +27,7 @@
 #define SKEPI_COPIED_MAX  ((uint64_t)16 << 10) /* up to here a get copies: cheaper than a mapping, and those are counted */
 #define SKEPI_POOL_COUNT  64                   /* most segments in a pool */
 #define SKEPI_KEPT_COUNT  8                    /* most segments that one process keeps mapped */
+#define SKEPI_HUGE        ((uint64_t)2 << 20)  /* a huge page */
 #define SKEPI_NAME_MAX    64                   /* of an entry that skep names, with its NUL */
 #define SKEPI_NAMES_LIMIT 63                   /* bytes of a name -> handle name */
 #define SKEPI_PIECE       ((size_t)256 << 10)  /* what a fused checksum and copy do at a time: stays in the cache */
@@ -76,6 +77,7 @@ struct skep_node {
     int remote;             /* 1: on a network file system */
     mode_t mode;            /* of objects */
     _Atomic int no_tmpfile; /* O_TMPFILE was refused once */
+    _Atomic int no_huge;    /* MADV_COLLAPSE was */
     uint64_t pool_bytes;
     char *name;  /* of the store in its base directory */
     char *place; /* the file system, in error texts */
@@ -147,12 +149,17 @@ int skepi_cgroup_room(const struct skepi_cgroup at[2], struct skepi_room *out);
 /* ---- segment.c ---- */
 
 int skepi_seg_new(skep_node *node, struct skepi_seg *seg, skep_error *err); /* nameless, or in tmp with a lock */
-/* Exactly `size` bytes, every one of them backed by the file system. */
-int skepi_seg_fit(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err);
-int skepi_seg_map(struct skepi_seg *seg, skep_error *err);
+/* Exactly `size` bytes (not 0), every one backed by the file system, mapped. */
+int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err);
 /* Visible under `key`, whole; ends the segment. SKEP_EEXIST: the key is taken; the segment is as before. */
 int skepi_seg_publish(skep_node *node, struct skepi_seg *seg, const char *key, skep_error *err);
 void skepi_seg_drop(skep_node *node, struct skepi_seg *seg); /* gives up what is not published */
+
+/* ---- huge.c ---- */
+
+/* Fills the holes of a mapped segment from `from` on with huge pages, as far as the kernel will. */
+void skepi_huge_fill(skep_node *node, const struct skepi_seg *seg, uint64_t from);
+void *skepi_map(int fd, size_t size, int prot); /* shared, from the file's start; MAP_FAILED with errno */
 
 /* ---- pool.c, kept.c ---- */
 

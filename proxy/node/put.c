@@ -130,14 +130,31 @@ static int fill_fresh(skep_node *node, struct skepi_seg *seg, const struct iovec
     return errno == ENOSPC || errno == EDQUOT ? skepi_no_space(node, total, err) : skepi_errno(err, errno, "writing");
 }
 
-static int fill_warm(skep_node *node, struct skepi_seg *seg, const struct iovec *iov, int n, uint64_t total, skep_sum *sum,
-                     skep_error *err)
+/* Through a mapping: into a segment of the pool, or into a new one of huge pages. */
+static int fill_mapped(skep_node *node, struct skepi_seg *seg, const struct iovec *iov, int n, uint64_t total, skep_sum *sum,
+                       skep_error *err)
+{
+    int rc = skepi_seg_ready(node, seg, total, err);
+
+    if (rc == SKEP_OK)
+        copy_in(seg->map, iov, n, sum);
+    return rc;
+}
+
+static int fill(skep_node *node, struct skepi_seg *seg, const struct iovec *iov, int n, uint64_t total, skep_sum *sum,
+                skep_error *err)
 {
     int rc;
 
-    if ((rc = skepi_seg_fit(node, seg, total, err)) == SKEP_OK && (rc = skepi_seg_map(seg, err)) == SKEP_OK)
-        copy_in(seg->map, iov, n, sum);
-    return rc;
+    if (node->disk || total < SKEPI_POOLED_MIN)
+        return fill_fresh(node, seg, iov, n, total, sum, err);
+    if (skepi_pool_take(node, total, seg))
+        return fill_mapped(node, seg, iov, n, total, sum, err);
+    if (total < 2 * SKEPI_HUGE || atomic_load_explicit(&node->no_huge, memory_order_relaxed))
+        return fill_fresh(node, seg, iov, n, total, sum, err);
+    if ((rc = skepi_seg_new(node, seg, err)) != SKEP_OK)
+        return rc;
+    return fill_mapped(node, seg, iov, n, total, sum, err);
 }
 
 int skepi_node_put(skep_node *node, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err)
@@ -154,11 +171,7 @@ int skepi_node_put(skep_node *node, skep_ref *ref, const struct iovec *iov, int 
         return skep_fail(err, SKEP_EEXIST, "the key %s is taken", ref->key); /* before the work; decided at the end */
     if (sum != NULL)
         skepi_sum_init(sum);
-    if (total >= SKEPI_POOLED_MIN && !node->disk && skepi_pool_take(node, total, &seg))
-        rc = fill_warm(node, &seg, iov, n, total, sum, err);
-    else
-        rc = fill_fresh(node, &seg, iov, n, total, sum, err);
-    if (rc == SKEP_OK)
+    if ((rc = fill(node, &seg, iov, n, total, sum, err)) == SKEP_OK)
         rc = skepi_seg_publish(node, &seg, ref->key, err);
     if (rc != SKEP_OK) {
         skepi_seg_drop(node, &seg);

@@ -9,7 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE ((uint64_t)4096)
+#define PAGE ((uint64_t)4096) /* the smallest there is */
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 static int new_named(skep_node *node, struct skepi_seg *seg, skep_error *err)
 {
@@ -61,26 +65,20 @@ static int allocate(int fd, uint64_t size)
     return rc;
 }
 
-int skepi_seg_fit(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err)
+/* Bytes of the first `size` that the file system has not set aside yet. */
+static int missing(const struct skepi_seg *seg, uint64_t size, uint64_t *out, skep_error *err)
 {
     struct stat st;
-    int rc;
+    uint64_t have;
 
-    if (seg->size != size && ftruncate(seg->fd, (off_t)size) != 0)
-        return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "setting its size");
-    seg->size = size;
     if (fstat(seg->fd, &st) != 0)
         return skepi_errno(err, errno, "asking for its size");
-    if ((uint64_t)st.st_blocks * 512 >= pages(size))
-        return SKEP_OK; /* warm, all of it */
-    if ((rc = skepi_space(node, pages(size) - (uint64_t)st.st_blocks * 512, err)) != SKEP_OK)
-        return rc;
-    if (allocate(seg->fd, size) == 0)
-        return SKEP_OK;
-    return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "reserving its space");
+    have = (uint64_t)st.st_blocks * 512;
+    *out = have < pages(size) ? pages(size) - have : 0;
+    return SKEP_OK;
 }
 
-int skepi_seg_map(struct skepi_seg *seg, skep_error *err)
+static int map_whole(struct skepi_seg *seg, skep_error *err)
 {
     void *map;
 
@@ -90,10 +88,42 @@ int skepi_seg_map(struct skepi_seg *seg, skep_error *err)
         munmap(seg->map, seg->map_size);
     seg->map = NULL;
     seg->map_size = pages(seg->size);
-    map = mmap(NULL, seg->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, seg->fd, 0);
+    map = skepi_map(seg->fd, seg->map_size, PROT_READ | PROT_WRITE);
     if (map == MAP_FAILED)
         return skepi_errno(err, errno, "mapping it");
     seg->map = map;
+    return SKEP_OK;
+}
+
+static int back_in_full(skep_node *node, struct skepi_seg *seg, uint64_t from, skep_error *err)
+{
+    uint64_t lacks;
+    int rc;
+
+    if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK || lacks == 0)
+        return rc;
+    if ((rc = skepi_space(node, lacks, err)) != SKEP_OK)
+        return rc;
+    skepi_huge_fill(node, seg, from);
+    if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK || lacks == 0)
+        return rc;
+    if (allocate(seg->fd, seg->size) == 0)
+        return SKEP_OK;
+    return errno == ENOSPC ? skepi_no_space(node, seg->size, err) : skepi_errno(err, errno, "reserving its space");
+}
+
+int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err)
+{
+    uint64_t from = seg->size;
+    int rc, fresh_map = seg->map == NULL || seg->map_size < size;
+
+    if (seg->size != size && ftruncate(seg->fd, (off_t)size) != 0)
+        return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "setting its size");
+    seg->size = size;
+    if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, from, err)) != SKEP_OK)
+        return rc;
+    if (fresh_map)
+        madvise(seg->map, seg->map_size, MADV_POPULATE_WRITE); /* cheaper than a fault a page; not needed to go on */
     return SKEP_OK;
 }
 

@@ -27,8 +27,8 @@ int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, skep_node_sl
     *slot = (skep_node_slot){.seg = SKEPI_SEG_INIT, .size = size};
     if (size < SKEPI_POOLED_MIN || !skepi_pool_take(node, size, &slot->seg))
         rc = skepi_seg_new(node, &slot->seg, err);
-    if (rc == SKEP_OK && size > 0 && (rc = skepi_seg_fit(node, &slot->seg, size, err)) == SKEP_OK)
-        rc = skepi_seg_map(&slot->seg, err);
+    if (rc == SKEP_OK && size > 0)
+        rc = skepi_seg_ready(node, &slot->seg, size, err);
     if (rc != SKEP_OK) {
         skepi_node_abort(node, slot);
         return rc;

@@ -4,6 +4,7 @@ target_sources(skep_proxy PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/fs.c
   ${CMAKE_CURRENT_LIST_DIR}/gc.c
   ${CMAKE_CURRENT_LIST_DIR}/get.c
+  ${CMAKE_CURRENT_LIST_DIR}/huge.c
   ${CMAKE_CURRENT_LIST_DIR}/kept.c
   ${CMAKE_CURRENT_LIST_DIR}/layout.c
   ${CMAKE_CURRENT_LIST_DIR}/lifetime.c
