@@ -136,6 +136,7 @@ static void print_cleared(const struct cli_call *call, const char *uri, const st
     }
 }
 
+/* A store that is not there has nothing in it: evicting all of it twice is no failure. */
 static int evict_all(struct cli_call *call, const char *uri)
 {
     struct heap h = {0};
@@ -148,9 +149,10 @@ static int evict_all(struct cli_call *call, const char *uri)
         if (rc == SKEP_ENOMEM)
             skep_fail(&err, rc, "%s: no memory to list its objects", uri);
     }
+    skep_store_unref(store);
+    rc = rc == SKEP_ENOENT ? SKEP_OK : rc;
     if (rc == SKEP_OK)
         print_cleared(call, uri, &h);
-    skep_store_unref(store);
     free(h.refs);
     free(h.names);
     return rc == SKEP_OK ? CLI_DONE : cli_fail(call, &err);

@@ -8,7 +8,7 @@
 #define COLUMNS 79
 #define INDENT  28 /* where the text of an option begins */
 
-static const char title[] = "skep puts large data where they are needed once, and hands out short texts instead: handles.";
+static const char title[] = "skep moves large data by passing small handles.";
 
 static const struct {
     const char *name, *meaning;
@@ -96,10 +96,10 @@ void cli_help_command(FILE *to, const struct cli_command *c)
 static void print_statuses(FILE *to)
 {
     for (const struct cli_status_row *row = cli_statuses; row->meaning; row++) {
-        fprintf(to, "  %-8d", row->status);
-        wrap(to, row->meaning, 10, 10);
+        fprintf(to, "  %-9d", row->status);
+        wrap(to, row->meaning, 11, 11);
     }
-    fputs("  128 + N   ended by signal N\n", to);
+    fputs("  128 + N  ended by signal N\n", to);
 }
 
 void cli_help_all(FILE *to)
@@ -149,7 +149,8 @@ static void markdown_options(FILE *to, const struct cli_option *options)
 
 static void markdown_command(FILE *to, const struct cli_command *c)
 {
-    fprintf(to, "\n## skep %s\n\n%s.\n\n```\nskep %s %s\n```\n", c->name, c->summary, c->name, c->usage);
+    fprintf(to, "\n## skep %s\n\n`skep %s` - %s.\n\n```\nskep %s %s\n```\n", c->name, c->name, c->summary, c->name,
+            c->usage);
     if (c->raw)
         return;
     if (c->about)
@@ -202,6 +203,7 @@ static const struct cli_option help_options[] = {
 static int help_run(struct cli_call *call)
 {
     const struct help_args *args = call->args;
+    char help_word[] = "--help";
     const struct cli_command *c;
 
     if (args->markdown) {
@@ -216,7 +218,7 @@ static int help_run(struct cli_call *call)
     if (!c)
         return cli_command_unknown(call->words[0]);
     if (c->raw)
-        return c->raw(2, (char *[]){call->words[0], (char[]){"--help"}, NULL});
+        return c->raw(2, (char *[]){call->words[0], help_word, NULL});
     cli_help_command(stdout, c);
     return CLI_DONE;
 }

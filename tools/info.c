@@ -128,26 +128,26 @@ static void show_options(const struct cli_call *call, const char *scheme, const 
 
 int cli_info_scheme(struct cli_call *call, const char *scheme)
 {
-    skep_connector_info info;
+    struct cli_connector c;
     const char *near;
     char caps[128];
 
-    if (!cli_connector_find(scheme, strlen(scheme), &info, &near))
+    if (!cli_connector_find(scheme, strlen(scheme), &c, &near))
         return cli_failf(call, SKEP_ENOENT,
                          "\"%s\" is no handle, no store and no scheme of this build%s%s%s; skep connectors lists those",
                          scheme, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     if (call->json) {
-        cli_connector_json(&info);
+        cli_connector_json(&c.info);
     } else {
-        printf("scheme        %s://\n", info.scheme);
-        printf("what          %s\n", info.help);
-        printf("state         %s%s\n", info.available ? "available" : "missing: ", info.available ? "" : info.missing);
-        printf("capabilities  %s\n", cli_connector_caps(info.caps, caps));
+        printf("scheme        %s://\n", c.info.scheme);
+        printf("what          %s\n", c.info.help ? c.info.help : "-");
+        printf("state         %s%s\n", c.info.available ? "available" : "missing: ", c.missing);
+        printf("capabilities  %s\n", cli_connector_caps(c.info.caps, caps));
         printf("\n  %-14s %-20s %-9s %-14s %-26s %s\n", "OPTION", "VALUES", "CLASS", "DEFAULT", "ENVIRONMENT", "MEANING");
     }
-    show_options(call, info.scheme, info.options);
-    show_options(call, info.scheme, info.common);
-    return info.available ? CLI_DONE : CLI_NO;
+    show_options(call, c.info.scheme, c.info.options);
+    show_options(call, c.info.scheme, c.info.common);
+    return c.info.available ? CLI_DONE : CLI_NO;
 }
 
 /* ---- skep info ----------------------------------------------------------------------------------- */

@@ -10,8 +10,9 @@
 #include <string.h>
 
 struct facts {
-    char text[SKEP_HANDLE_MAX];
-    skep_handle handle;
+    char text[SKEP_HANDLE_MAX]; /* the handle; "": the key is a foreign one, which no handle carries */
+    char store[SKEP_URI_MAX];
+    const skep_ref *ref;
     int there;
     uint64_t size; /* as the store says, else as the handle says, else SKEP_SIZE_UNKNOWN */
     const char *codec;
@@ -31,6 +32,7 @@ static int learn_presence(const struct cli_call *call, skep_proxy *proxy, struct
         return SKEP_OK;
     if (rc != SKEP_OK)
         return rc;
+    skep_store_identity(store, f->store, sizeof f->store);
     rc = skep_store_exists(store, ref, call->by_ns, &f->there, &size, err);
     skep_store_unref(store);
     if (rc == SKEP_OK && f->there && size != SKEP_SIZE_UNKNOWN)
@@ -72,13 +74,13 @@ static int learn_tensors(const struct cli_call *call, skep_proxy *proxy, struct 
 
 static void object_json(const struct facts *f)
 {
-    const skep_ref *ref = &f->handle.ref;
+    const skep_ref *ref = f->ref;
     char text[CLI_TEXT_MAX];
     struct cli_json j;
 
     cli_json_begin(&j, stdout, "object");
-    cli_json_text(&j, "handle", f->text);
-    cli_json_text(&j, "uri", f->handle.store);
+    cli_json_text(&j, "handle", f->text[0] ? f->text : NULL);
+    cli_json_text(&j, "uri", f->store);
     cli_json_text(&j, "key", ref->key);
     if (f->size == SKEP_SIZE_UNKNOWN)
         cli_json_null(&j, "size_bytes");
@@ -133,11 +135,11 @@ static void print_json(const struct facts *f)
 
 static void object_text(const struct facts *f)
 {
-    const skep_ref *ref = &f->handle.ref;
+    const skep_ref *ref = f->ref;
     char text[CLI_TEXT_MAX];
 
     fputs("store      ", stdout);
-    cli_text_print(stdout, f->handle.store);
+    cli_text_print(stdout, f->store);
     fputs("\nkey        ", stdout);
     cli_text_print(stdout, ref->key);
     printf("\nthere      %s\n", f->there ? "yes" : "no");
@@ -205,11 +207,12 @@ static void print_text(const struct facts *f)
 
 static int learn(const struct cli_call *call, skep_proxy *proxy, struct facts *f, skep_error *err)
 {
-    int rc = skep_proxy_handle(proxy, f->text, sizeof f->text);
+    int rc;
 
-    rc = rc == SKEP_OK ? skep_handle_parse(f->text, &f->handle, err) : skep_fail(err, rc, "the handle is too long");
-    if (rc == SKEP_OK)
-        rc = learn_presence(call, proxy, f, err);
+    f->ref = skep_proxy_ref_of(proxy);
+    if (skep_proxy_handle(proxy, f->text, sizeof f->text) == SKEP_OK)
+        snprintf(f->store, sizeof f->store, "%.*s", (int)strcspn(f->text, "#"), f->text);
+    rc = learn_presence(call, proxy, f, err);
     if (rc == SKEP_OK)
         rc = learn_codec(call, proxy, f, err);
     return rc;
@@ -218,7 +221,7 @@ static int learn(const struct cli_call *call, skep_proxy *proxy, struct facts *f
 int cli_info_object(struct cli_call *call, const char *word)
 {
     const struct cli_info_args *args = call->args;
-    struct facts f = {.handle = SKEP_HANDLE_INIT};
+    struct facts f = {.there = 0};
     skep_proxy *proxy = NULL;
     skep_error err;
     int rc = cli_target_open(call, word, &args->target, &proxy, &err);

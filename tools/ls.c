@@ -226,7 +226,7 @@ static const struct cli_option ls_options[] = {
 const struct cli_command cli_ls = {
     .name = "ls",
     .usage = "[URI]",
-    .summary = "list the objects and names of a store, or all stores in this host's memory",
+    .summary = "list what is in a store, or all stores in this host's memory",
     .about =
         "Without a URI: every node store that is yours on this host, used by a program now or not, with what lies in it. "
         "This is your RAM: skep evict --all URI and skep gc give it back.",

@@ -1,4 +1,5 @@
 /* main.c - the skep command: one table of subcommands. */
+#include "benchmarks/bench.h"
 #include "tools/command.h"
 #include "tools/help.h"
 #include "tools/signals.h"
@@ -132,6 +133,9 @@ int main(int argc, char **argv)
 {
     const struct cli_command *c;
 
+#if SKEP_BENCH_STEERING
+    skep_worker_if_asked(argc, argv, skep_bench_methods); /* "skep bench steering" starts this program as its workers */
+#endif
     fill_standard_descriptors();
     if (argc < 2) {
         cli_help_all(stderr);

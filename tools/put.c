@@ -176,6 +176,9 @@ static int check_args(const struct cli_call *call, const struct put_args *args, 
         return skep_fail(err, SKEP_EINVAL, "--codec: no codec is called \"%s\"%s%s%s", args->codec,
                          near.best ? "; did you mean " : "", near.best ? near.best : "", near.best ? "?" : "");
     }
+    if (args->key && !skep_key_is_uuid(args->key))
+        return skep_fail(err, SKEP_EINVAL, "--key: \"%s\" is not a UUID in small letters, and handles carry nothing else",
+                         args->key);
     if (!strstr(uri, "://") && strstr(call->words[1], "://"))
         return skep_fail(err, SKEP_EINVAL, "the store comes first: skep put %s %s", call->words[1], uri);
     if (!cli_store_outlives(uri))
@@ -206,7 +209,7 @@ static const struct cli_option put_options[] = {
     {'c', "codec", CLI_TEXT, "NAME", offsetof(struct put_args, codec),
      "what the bytes are: raw, safetensors (default: seen from how they begin)"},
     {'n', "name", CLI_TEXT, "NAME", offsetof(struct put_args, name), "let NAME in this store stand for the new object"},
-    {'k', "key", CLI_TEXT, "KEY", offsetof(struct put_args, key), "put it under KEY (default: a fresh UUID)"},
+    {'k', "key", CLI_TEXT, "KEY", offsetof(struct put_args, key), "put it under KEY, a UUID (default: a fresh one)"},
     {0, "checksum", CLI_FLAG, NULL, offsetof(struct put_args, checksum),
      "put a checksum in the handle (default: as the store's option says)"},
     {0, "no-checksum", CLI_FLAG, NULL, offsetof(struct put_args, no_checksum), "put none in it"},

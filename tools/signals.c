@@ -14,12 +14,23 @@ static void end_by(int sig)
     raise(sig);
 }
 
+/* A signal between a look at `got` and a call that then waits would be slept through: calls are woken until we end. */
+static void wake(int sig)
+{
+    (void)sig;
+    alarm(1);
+}
+
 static void note(int sig)
 {
     int none = 0;
     const char *path;
 
-    if (atomic_compare_exchange_strong(&got, &none, sig) || sig == SIGPIPE)
+    if (atomic_compare_exchange_strong(&got, &none, sig)) {
+        wake(sig);
+        return;
+    }
+    if (sig == SIGPIPE)
         return;
     if ((path = atomic_load(&doomed)) != NULL)
         unlink(path);
@@ -33,6 +44,7 @@ void cli_signals_install(void)
     struct sigaction before;
 
     sigemptyset(&action.sa_mask);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = wake}, NULL);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         sigaction(signals[i], NULL, &before);
         /* nohup and shells' background jobs ask that a signal be ignored */

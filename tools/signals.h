@@ -3,7 +3,7 @@
 #define SKEP_TOOLS_SIGNALS_H
 
 /* From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE are noted, once; the second of the first three ends the process at
- * once. Calls that were waiting return EINTR. */
+ * once. Calls that wait return EINTR, once a second at least. */
 void cli_signals_install(void);
 int cli_signals_got(void); /* the signal that asked us to end, or 0 */
 /* The file that a second signal removes before it ends the process; NULL: none. Kept by address. */

@@ -9,7 +9,7 @@
 struct search {
     const char *scheme;
     size_t length;
-    skep_connector_info *out;
+    struct cli_connector *out;
     struct cli_suggest near;
 };
 
@@ -20,11 +20,13 @@ static int look(const skep_connector_info *info, void *arg)
     cli_suggest_offer(&s->near, info->scheme);
     if (strlen(info->scheme) != s->length || memcmp(info->scheme, s->scheme, s->length) != 0)
         return 0;
-    *s->out = *info;
+    s->out->info = *info;
+    snprintf(s->out->missing, sizeof s->out->missing, "%s", info->missing ? info->missing : "");
+    s->out->info.missing = s->out->missing;
     return 1;
 }
 
-int cli_connector_find(const char *scheme, size_t length, skep_connector_info *out, const char **near)
+int cli_connector_find(const char *scheme, size_t length, struct cli_connector *out, const char **near)
 {
     struct search s = {scheme, length, out, CLI_SUGGEST_INIT(scheme, length)};
     int found = skep_connectors(look, &s);
@@ -35,7 +37,7 @@ int cli_connector_find(const char *scheme, size_t length, skep_connector_info *o
 }
 
 /* The connector at the bottom: "shm" of "fault+shm://x". */
-static int find_by_uri(const char *uri, skep_connector_info *out, const char **near)
+static int find_by_uri(const char *uri, struct cli_connector *out, const char **near)
 {
     size_t length = strcspn(uri, ":");
     const char *plus = memrchr(uri, '+', length);
@@ -46,16 +48,16 @@ static int find_by_uri(const char *uri, skep_connector_info *out, const char **n
 
 int cli_store_outlives(const char *uri)
 {
-    skep_connector_info info;
+    struct cli_connector c;
 
-    return !find_by_uri(uri, &info, NULL) || !info.available ||
-           (info.caps & (SKEP_CAP_SHARED | SKEP_CAP_REMOTE | SKEP_CAP_DURABLE)) != 0;
+    return !find_by_uri(uri, &c, NULL) || !c.info.available ||
+           (c.info.caps & (SKEP_CAP_SHARED | SKEP_CAP_REMOTE | SKEP_CAP_DURABLE)) != 0;
 }
 
 int cli_store_open(const struct cli_call *call, const char *uri, int existing, skep_store **take, skep_error *err)
 {
     skep_store_opts opts = SKEP_STORE_OPTS_INIT;
-    skep_connector_info info;
+    struct cli_connector c;
     const char *near;
     size_t used;
     int rc;
@@ -68,7 +70,7 @@ int cli_store_open(const struct cli_call *call, const char *uri, int existing, s
     opts.by_ns = call->by_ns;
     opts.existing = existing;
     rc = skep_store_open(uri, &opts, take, err);
-    if (rc != SKEP_OK && !find_by_uri(uri, &info, &near) && near) {
+    if (rc != SKEP_OK && !find_by_uri(uri, &c, &near) && near) {
         used = strlen(err->text);
         snprintf(err->text + used, sizeof err->text - used, "; did you mean %s://?", near);
     }
@@ -79,8 +81,8 @@ static const struct cap_name {
     uint32_t cap;
     const char *name;
 } cap_names[] = {
-    {SKEP_CAP_SHARED, "shared"}, {SKEP_CAP_REMOTE, "remote"}, {SKEP_CAP_DURABLE, "durable"},
-    {SKEP_CAP_MAPPED, "mapped"}, {SKEP_CAP_SUMS, "sums"},     {SKEP_CAP_CHECKSUM, "checksum"},
+    {SKEP_CAP_SHARED, "shared"}, {SKEP_CAP_REMOTE, "remote"},     {SKEP_CAP_DURABLE, "durable"}, {SKEP_CAP_MAPPED, "mapped"},
+    {SKEP_CAP_SUMS, "sums"},     {SKEP_CAP_CHECKSUM, "checksum"}, {SKEP_CAP_WRAPS, "wraps"},
 };
 
 const char *cli_connector_caps(uint32_t caps, char out[128])
@@ -123,7 +125,9 @@ static int stores_of(const skep_connector_info *info, void *arg)
 {
     struct each *e = arg;
 
-    return info->available ? skep_stores(info->scheme, e->func, e->arg, e->err) : 0;
+    if (!info->available || info->caps & SKEP_CAP_WRAPS)
+        return 0;
+    return skep_stores(info->scheme, e->func, e->arg, e->err);
 }
 
 int cli_stores_each(int (*func)(const char *uri, void *arg), void *arg, skep_error *err)

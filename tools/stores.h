@@ -9,9 +9,13 @@
  * suggestion. */
 int cli_store_open(const struct cli_call *call, const char *uri, int existing, skep_store **take, skep_error *err);
 
-/* 1 and the connector of `scheme` ("shm"), whose texts live as long as the process; 0: there is none of that name, and
- * `near` (may be NULL) is the nearest or NULL. */
-int cli_connector_find(const char *scheme, size_t length, skep_connector_info *out, const char **near);
+struct cli_connector {
+    skep_connector_info info;
+    char missing[SKEP_ERROR_TEXT_MAX]; /* what info.missing points to: the library lends it for the walk only */
+};
+/* 1 and the connector of `scheme` ("shm"); 0: there is none of that name, and `near` (may be NULL) is the nearest, or NULL.
+ */
+int cli_connector_find(const char *scheme, size_t length, struct cli_connector *out, const char **near);
 /* 1 if what is put under this URI can be found by another process. Unknown schemes are given the benefit. */
 int cli_store_outlives(const char *uri);
 

@@ -128,9 +128,10 @@ static int open_waiting(const struct cli_call *call, const char *word, const str
         cli_progress_at(&progress, 0);
     }
     cli_progress_end(&progress);
-    if (rc == SKEP_ETIMEDOUT && until < call->by_ns)
-        return skep_fail(err, SKEP_ENOENT, "%s: waited %.1f s, and it is not there", word, (double)args->wait.value * 1e-9);
-    return rc;
+    if (rc != SKEP_ETIMEDOUT && rc != SKEP_ENOENT)
+        return rc;
+    return skep_fail(err, until < call->by_ns ? SKEP_ENOENT : SKEP_ETIMEDOUT, "%s: not there after %.1f s", word,
+                     (double)(skep_now_ns() - progress.began_ns) * 1e-9);
 }
 
 int cli_target_open(const struct cli_call *call, const char *word, const struct cli_target_args *args, skep_proxy **take,
