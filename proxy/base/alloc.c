@@ -22,11 +22,21 @@ size_t skepi_alloc_fail_at(size_t n)
     return atomic_exchange(&made, 0);
 }
 
+/* n * each, and at least one byte; 0: more than there can be. */
+static size_t total(size_t n, size_t each)
+{
+    size_t size;
+
+    if (__builtin_mul_overflow(n, each, &size) || size > PTRDIFF_MAX)
+        return 0;
+    return size != 0 ? size : 1;
+}
+
 void *skepi_array(size_t n, size_t each)
 {
-    if (skepi_alloc_denied())
-        return NULL;
-    return calloc(n != 0 ? n : 1, each != 0 ? each : 1);
+    size_t size = total(n, each);
+
+    return size == 0 || skepi_alloc_denied() ? NULL : calloc(1, size);
 }
 
 void *skepi_alloc(size_t size)
@@ -36,9 +46,9 @@ void *skepi_alloc(size_t size)
 
 void *skepi_resize(void *p, size_t n, size_t each)
 {
-    if (skepi_alloc_denied())
-        return NULL;
-    return n == 0 || each == 0 ? realloc(p, 1) : reallocarray(p, n, each);
+    size_t size = total(n, each);
+
+    return size == 0 || skepi_alloc_denied() ? NULL : realloc(p, size);
 }
 
 char *skepi_strdup(const char *text)

@@ -5,6 +5,7 @@
 #include <skep/error.h>
 #include <skep/ref.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -469,7 +470,7 @@ static void uuids_differ_across_fork(void **state)
 
     (void)state;
     assert_int_equal(skepi_uuid(mine[0]), SKEP_OK); /* some are drawn in advance now */
-    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     child = fork();
     if (child == 0) {
         for (int i = 0; i < 32; i++)

@@ -4,6 +4,7 @@
 #include <skep/log.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -134,7 +135,7 @@ static void listen_to(void (*body)(void), char *out, size_t cap)
     ssize_t n;
     pid_t child;
 
-    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     child = fork();
     if (child == 0) {
         dup2(ends[1], STDERR_FILENO);

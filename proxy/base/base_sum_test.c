@@ -132,7 +132,7 @@ static void a_sum_may_be_copied_and_go_on(void **state)
 static void chunks_may_come_in_any_order(void **state)
 {
     const struct golden *g = &goldens[GOLDENS - 1];
-    uint64_t sums[6], swapped;
+    uint64_t sums[6] = {0}, swapped;
     size_t n = (g->size + SKEPI_SUM_CHUNK - 1) / SKEPI_SUM_CHUNK;
 
     (void)state;

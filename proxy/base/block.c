@@ -184,7 +184,7 @@ static struct block *shrink(size_t most)
 {
     struct block *gone = NULL;
 
-    while (pool.bytes > most) {
+    while (pool.bytes > most && pool.oldest != NULL) {
         struct block *b = pool.oldest;
 
         unlink_block(b);

@@ -169,7 +169,7 @@ int skep_policy_check(const skep_policy *policy, const char *store_uri, skep_err
         rc = policy_now(&now, err);
         policy = now;
     }
-    if (rc == SKEP_OK)
+    if (rc == SKEP_OK && policy != NULL)
         rc = check(policy, &store, err);
     skep_policy_unref(now);
     return rc;
