@@ -8,6 +8,7 @@
 #endif
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -34,6 +35,24 @@ static int help(FILE *out)
     return 0;
 }
 
+/* Options are found by moving the words about; the record wants them as they were typed. */
+static int run(size_t which, int argc, char **argv)
+{
+    char **words = calloc((size_t)argc + 1, sizeof *words);
+    int rc;
+
+    if (words == NULL) {
+        fputs("skep bench: no memory\n", stderr);
+        return 1;
+    }
+    memcpy(words, argv, (size_t)argc * sizeof *words);
+    bench_stop_install();
+    rc = benchmarks[which].run(argc - 1, words + 1, argc, argv);
+    free(words);
+    bench_stop_finish();
+    return rc;
+}
+
 int skep_bench_main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -41,14 +60,8 @@ int skep_bench_main(int argc, char **argv)
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(stdout);
     for (size_t i = 0; i < BENCHMARKS; i++)
-        if (strcmp(name, benchmarks[i].name) == 0) {
-            int rc;
-
-            bench_stop_install();
-            rc = benchmarks[i].run(argc - 1, argv + 1, argc, argv);
-            bench_stop_finish();
-            return rc;
-        }
+        if (strcmp(name, benchmarks[i].name) == 0)
+            return run(i, argc, argv);
     if (name[0] == '\0')
         return bench_args_fail("skep bench", "which benchmark?");
     return bench_args_fail("skep bench", "no benchmark '%s'", name);

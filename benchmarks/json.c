@@ -85,7 +85,7 @@ void bench_json_real(struct bench_json *json, const char *key, double value)
     if (!isfinite(value) || value < 0)
         fputs("null", json->out);
     else
-        fprintf(json->out, "%.6g", value);
+        fprintf(json->out, "%.10g", value);
 }
 
 void bench_json_bool(struct bench_json *json, const char *key, int value)

@@ -149,7 +149,7 @@ struct bench_samples bench_plan_samples(const struct bench_plan *plan, uint64_t 
     out.least = 3;
     out.most = size < LARGE ? 2000 : 200;
     if (plan->by_seconds)
-        out.most = UINT64_MAX;
+        out.most = UINT64_MAX / 2; /* the warm-up is added to it */
     if (plan->count != 0)
         out.least = out.most = plan->count;
     return out;

@@ -93,6 +93,7 @@ void bench_report_json(struct bench_result *result, FILE *out)
     baseline(&json, result);
     mean(&json, "moved_bytes_per_op", ours, result->moved_bytes);
     bench_json_bool(&json, "checksum", result->summed);
+    bench_json_text(&json, "own_pages", result->huge ? "huge" : "base");
     bench_json_uint(&json, "warm_up", result->warm_up);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
         bench_json_uint(&json, "rss_peak_bytes", (uint64_t)usage.ru_maxrss * 1024u);

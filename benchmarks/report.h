@@ -15,6 +15,7 @@ struct bench_result {
     uint64_t warm_up, errors;
     int verified;
     const char *checked;  /* "none", "chunk", "full" */
+    int huge;             /* our own memory was asked for as huge pages */
     int summed;           /* the objects had checksums */
     uint64_t moved_bytes; /* by the store's own count, of all samples */
     struct bench_series ours, theirs;

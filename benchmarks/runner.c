@@ -56,7 +56,7 @@ void bench_runner_fini(struct bench_runner *runner)
 
 static uint64_t moved_so_far(skep_store *store)
 {
-    static const int ops[] = {SKEP_OP_GET, SKEP_OP_READ};
+    static const int ops[] = {SKEP_OP_GET, SKEP_OP_READ, SKEP_OP_RESOLVE};
     uint64_t bytes = 0;
 
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
@@ -216,6 +216,7 @@ void bench_runner_row(struct bench_runner *runner, struct bench_road *road, cons
     out->op = op;
     out->size = size;
     out->range = row.range;
+    out->huge = runner->plan->huge;
     out->raw = bench_raw_for(op, &row);
     if (out->raw != NULL && out->raw->begin != NULL && (raw_rc = out->raw->begin(&row)) != 0) {
         skep_fail(&err, SKEP_EIO, "the raw road (%s): %s", out->raw->name, strerror(raw_rc));
