@@ -391,11 +391,11 @@ int skepi_st_read_header(struct skep_safetensors *st, skep_error *err)
     st->meta = cut(st->meta, st->n_meta, r.meta_cap, sizeof st->meta[0]);
     place_shapes(st);
     sort_by_bytes(st);
-    rc = check_cover(st, err);
+    rc = index_names(st, err);
     if (rc == SKEP_OK)
         rc = check_keys(st, err);
     if (rc == SKEP_OK)
-        rc = index_names(st, err);
+        rc = check_cover(st, err);
     if (rc == SKEP_OK)
         place_data(st);
     return rc;

@@ -3,10 +3,10 @@
 
 #include <inttypes.h>
 #include <limits.h>
-#include <string.h>
 
 #include "proxy/base/alloc.h"
 #include "proxy/codec/json.h"
+#include "proxy/store/store.h"
 
 struct pieces {
     skep_buf *header;
@@ -51,13 +51,11 @@ static int prepare(struct pieces *p, const skep_tensor *tensors, size_t n, const
 
 static int put(skep_store *store, const struct pieces *p, const skep_put_opts *opts, skep_proxy **take, skep_error *err)
 {
-    skep_put_opts mine = SKEP_PUT_OPTS_INIT;
-    skep_ref ref = SKEP_REF_INIT;
+    skep_put_opts mine;
+    skep_ref ref;
     int rc;
 
-    if (opts != NULL)
-        memcpy(&mine, opts, opts->size < sizeof mine ? opts->size : sizeof mine);
-    mine.size = sizeof mine;
+    skepi_put_opts_read(opts, &mine);
     mine.codec = "safetensors";
     rc = skep_store_putv(store, p->iov, p->n, &mine, &ref, err);
     if (rc != SKEP_OK)
