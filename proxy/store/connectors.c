@@ -17,8 +17,9 @@ static struct skepi_connector *known;
 #define OPTIONAL_OPS(X)                                                                                                     \
     X(exists)                                                                                                               \
     X(read)                                                                                                                 \
-    X(reserve) X(commit) X(abort) X(wait) X(list) X(name_set) X(name_get) X(gc) X(identity) X(put_batch) X(get_batch)       \
-        X(exists_batch) X(evict_batch)
+    X(reserve)                                                                                                              \
+    X(commit) X(abort) X(wait) X(list) X(name_set) X(name_get) X(gc) X(identity) X(put_batch) X(get_batch) X(exists_batch)  \
+        X(evict_batch)
 
 static const struct skepi_connector_row *find_row(const char *scheme)
 {

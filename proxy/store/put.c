@@ -166,10 +166,13 @@ static void free_slot(skep_slot *slot)
     skepi_free(slot);
 }
 
-/* Memory that the parent's connector lent is the parent's: the child can neither publish it nor give it back. */
-static int is_inherited(const skep_slot *slot)
+/* End the room without publishing it. What the parent's connector lent is the parent's to give back; heap is a copy. */
+static void give_back(skep_slot *slot)
 {
-    return slot->store->ops->reserve != NULL && slot->generation != atomic_load(&skepi_fork_generation);
+    int inherited = slot->generation != atomic_load(&skepi_fork_generation);
+
+    if (!inherited || slot->store->ops->abort == NULL)
+        skepi_do_abort(slot->store, &slot->room);
 }
 
 static int commit(skep_slot *slot, skep_error *err)
@@ -179,12 +182,9 @@ static int commit(skep_slot *slot, skep_error *err)
     skep_error e;
     int rc;
 
-    if (is_inherited(slot))
+    if (slot->generation != atomic_load(&skepi_fork_generation)) { /* its key can be published once, by the parent */
+        give_back(slot);
         return skep_fail(err, SKEP_ECLOSED, "%.200s: reserved before fork: only the parent can commit", s->identity);
-    rc = skepi_store_ready(s, slot->plan.how.by_ns, err);
-    if (rc != SKEP_OK) {
-        skepi_do_abort(s, &slot->room);
-        return rc;
     }
     if (slot->plan.sum_here || (slot->plan.how.want_sum && s->ops->commit != NULL)) {
         slot->ref.sum = skepi_sum_all(slot->room.memory, slot->size);
@@ -217,7 +217,6 @@ void skep_slot_abort(skep_slot *take)
 {
     if (take == NULL)
         return;
-    if (!is_inherited(take))
-        skepi_do_abort(take->store, &take->room);
+    give_back(take);
     free_slot(take);
 }

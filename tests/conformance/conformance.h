@@ -1,0 +1,65 @@
+/* conformance.h - one suite for every connector: a fixture names fresh stores, the cases do the rest.
+ *
+ *     static const struct conf_fixture memory = {.scheme = "memory", .up = memory_up, .down = memory_down};
+ *     int main(int argc, char **argv) { return conf_main(&memory, argc, argv); }
+ *
+ * Each case runs on a fresh store, and once more through "fault+", which must change nothing. A case that asks for a
+ * capability that the connector does not claim is left out, and said so.
+ */
+#ifndef SKEP_TESTS_CONFORMANCE_H
+#define SKEP_TESTS_CONFORMANCE_H
+
+#include <skep/connector.h>
+#include <skep/skep.h>
+
+struct conf_fixture {
+    const char *scheme;
+    int (*up)(char uri[SKEP_URI_MAX]); /* name a store that is not there yet; 0, or the suite fails */
+    void (*down)(const char *uri);     /* remove what is left of it */
+};
+
+int conf_main(const struct conf_fixture *fixture, int argc, char **argv);
+void conf_remove_tree(const char *path); /* for fixtures whose stores are directories */
+
+/* What a case may need beside SKEP_CAP_*. */
+enum conf_need {
+    CONF_LIST = 1u << 24,  /* the connector can list */
+    CONF_NAMES = 1u << 25, /* it has names */
+    CONF_FAULT = 1u << 26, /* runs through fault+ only */
+};
+
+struct conf_case {
+    const char *name; /* NULL ends an array */
+    uint32_t needs;
+    void (*run)(const char *uri);
+};
+extern const struct conf_case conf_objects[], conf_sharing[], conf_proxies[], conf_faults[];
+
+/* ---- for the cases ---- */
+
+extern skep_error conf_err; /* the main thread's */
+
+#define CONF_OK(call)          conf_ok(call, #call, __FILE__, __LINE__)
+#define CONF_FAILS(call, code) conf_fails(call, code, #call, __FILE__, __LINE__)
+void conf_ok(int rc, const char *call, const char *file, int line);
+void conf_fails(int rc, int code, const char *call, const char *file, int line); /* and conf_err says so too */
+
+skep_store *conf_open(const char *uri, const char *options); /* `options`: "a=b&c=d", or NULL */
+void conf_with(const char *uri, const char *options, char out[SKEP_URI_MAX]);
+const char *conf_prefix(const char *uri, const char *text); /* does `text` begin with the store's name? what it should */
+int conf_has(uint32_t need);                                /* of this connector */
+int conf_full(void);                                        /* full sizes are wanted */
+
+/* Bytes that tell where they belong: position and seed. */
+void conf_fill(void *bytes, size_t size, unsigned seed);
+int conf_is_filled(const void *bytes, size_t size, unsigned seed);
+skep_ref conf_put(skep_store *store, size_t size, unsigned seed); /* a filled object */
+int conf_there(skep_store *store, const skep_ref *ref);           /* exists says so */
+size_t conf_count(skep_store *store);                             /* objects that list shows */
+
+/* Run this program again as a second process: conf_child("resolve", handle, "1000", "7", NULL). `conf_spawn` starts it,
+ * `conf_wait` gives its exit code, or minus the signal that ended it. */
+int conf_spawn(const char *verb, ...);
+int conf_wait(int pid);
+
+#endif
