@@ -26,7 +26,7 @@ int skepi_node_evict(skep_node *node, const skep_ref *ref, skep_error *err)
         return gone(ref, -1, err);
     if ((uint64_t)st.st_size < SKEPI_POOLED_MIN || (st.st_mode & 07777) != node->mode || st.st_nlink != 1)
         return gone(ref, unlinkat(node->dir, ref->key, 0), err);
-    skepi_unique(name, "", (uint64_t)st.st_size);
+    skepi_pool_name(name, (uint64_t)st.st_size);
     if (renameat(node->dir, ref->key, node->pool, name) != 0)
         return gone(ref, -1, err);
     skepi_pool_trim(node, node->pool_bytes, SKEPI_POOL_COUNT);

@@ -3,7 +3,10 @@
 
 int skepi_node_gc(skep_node *node, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
 {
-    (void)err;
+    int rc = skepi_node_meta(node, 0, err);
+
+    if (rc != SKEP_OK)
+        return rc;
     if (node->tmp >= 0)
         skepi_tmp_reap(node->tmp, !dry_run, func, arg);
     if (!node->disk)

@@ -66,7 +66,7 @@ struct skep_node {
     int disk; /* 1: a directory on a disk; 0: in shared memory */
     int base; /* descriptors; -1: none */
     int dir;
-    int meta; /* disk: made when first needed, under `lazy` */
+    int meta; /* this and `tmp` of a disk store: by skepi_node_meta, under `lazy` */
     int pool;
     int tmp;
     int lock;
@@ -78,6 +78,7 @@ struct skep_node {
     mode_t mode;            /* of objects */
     _Atomic int no_tmpfile; /* O_TMPFILE was refused once */
     _Atomic int no_huge;    /* MADV_COLLAPSE was */
+    _Atomic int no_fd_link; /* linking a descriptor without /proc was */
     uint64_t pool_bytes;
     char *name;  /* of the store in its base directory */
     char *place; /* the file system, in error texts */
@@ -121,7 +122,8 @@ int skepi_base_open(const char *directory, int existing, int *fd, char place[SKE
 int skepi_store_make(int base, const char *name, int session, skep_error *err); /* SKEP_OK too if it is there */
 int skepi_store_enter(skep_node *node, uint64_t by_ns, skep_error *err);        /* SKEP_ENOENT: there is none */
 int skepi_disk_enter(skep_node *node, const char *path, int existing, skep_error *err);
-int skepi_node_meta(skep_node *node, skep_error *err); /* makes .skep, tmp and names of a disk store */
+/* A disk store's .skep, tmp and names: opened if they are there now, or made. Who uses them calls it before. */
+int skepi_node_meta(skep_node *node, int make, skep_error *err);
 
 /* ---- lifetime.c: what happens when openers leave, or died ---- */
 
@@ -165,10 +167,12 @@ void *skepi_map(int fd, size_t size, int prot); /* shared, from the file's start
 
 int skepi_pool_take(skep_node *node, uint64_t size, struct skepi_seg *seg); /* 1: had one, locked; 0: none fits */
 void skepi_pool_trim(skep_node *node, uint64_t bytes, int count);           /* drop the oldest until within these */
-int skepi_pool_dispose(int pool, const char *name);                         /* 1: gone; 0: a writer has it */
+void skepi_pool_name(char out[SKEPI_NAME_MAX], uint64_t size);
+int skepi_pool_dispose(int pool, const char *name);          /* 1: gone; 0: a writer has it */
 void skepi_kept_add(skep_node *node, struct skepi_seg *seg); /* takes the descriptor and the mapping; unlocked already */
 int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg); /* 1: was kept; ask whether it is the same file */
 void skepi_kept_sweep(skep_node *node, int all); /* lets go of those whose file has no name any more, or of all */
+void skepi_kept_leave(skep_node *node);          /* of all, in a child of fork: not if another thread was just at it */
 
 /* ---- the operations ---- */
 

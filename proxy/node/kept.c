@@ -32,7 +32,6 @@ void skepi_kept_add(skep_node *node, struct skepi_seg *seg)
     }
     k.dev = st.st_dev;
     k.ino = st.st_ino;
-    madvise(k.map, k.map_size, MADV_DONTFORK);
     pthread_mutex_lock(&node->kept_mu);
     k.used = ++node->kept_clock;
     for (int i = 1; i < node->n_kept; i++)
@@ -63,17 +62,29 @@ int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg)
     return 1;
 }
 
-void skepi_kept_sweep(skep_node *node, int all)
+/* Called with the lock, which it gives back. */
+static void sweep_locked(skep_node *node, int all)
 {
     struct skepi_kept gone[SKEPI_KEPT_COUNT];
     struct stat st;
     int n = 0;
 
-    pthread_mutex_lock(&node->kept_mu);
     for (int i = node->n_kept - 1; i >= 0; i--)
         if (all || fstat(node->kept[i].fd, &st) != 0 || st.st_nlink == 0)
             gone[n++] = take_out(node, i);
     pthread_mutex_unlock(&node->kept_mu);
     while (n > 0)
         let_go(&gone[--n]);
+}
+
+void skepi_kept_sweep(skep_node *node, int all)
+{
+    pthread_mutex_lock(&node->kept_mu);
+    sweep_locked(node, all);
+}
+
+void skepi_kept_leave(skep_node *node)
+{
+    if (pthread_mutex_trylock(&node->kept_mu) == 0)
+        sweep_locked(node, 1);
 }

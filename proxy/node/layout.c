@@ -15,6 +15,18 @@
 #define SHARED_MEMORY "/dev/shm"
 #define FORMAT        "skep-node 1 "
 
+/* Why a directory can't be opened. */
+static int refuse(int dir, const char *name, skep_error *err)
+{
+    int errnum = errno;
+    struct stat st;
+
+    if (errnum == ENOTDIR && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(st.st_mode))
+        return skep_fail(err, SKEP_EDENIED, "%s: %s", name,
+                         S_ISLNK(st.st_mode) ? "a symbolic link, which is not followed" : "not a directory");
+    return skepi_errno(err, errnum, name);
+}
+
 /* A directory that is this user's alone to change. `closed`: nobody else may look inside either. */
 static int check_owner(int fd, const char *what, int closed, skep_error *err)
 {
@@ -43,8 +55,7 @@ int skepi_base_open(const char *directory, int existing, int *fd, char place[SKE
     if (!existing && mkdir(directory, 0700) != 0 && errno != EEXIST)
         return skepi_errno(err, errno, directory);
     if ((*fd = skepi_openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY, 0)) < 0)
-        return errno == ENOTDIR ? skep_fail(err, SKEP_EDENIED, "%s: not a directory", directory)
-                                : skepi_errno(err, errno, directory);
+        return refuse(AT_FDCWD, directory, err);
     if ((rc = check_owner(*fd, directory, 0, err)) != SKEP_OK)
         skepi_closefd(fd);
     return rc;
@@ -104,9 +115,10 @@ static int read_id(skep_node *node, skep_error *err)
 
 static int open_parts(skep_node *node, skep_error *err)
 {
-    if ((node->pool = skepi_openat(node->meta, "pool", O_RDONLY | O_DIRECTORY, 0)) < 0 ||
-        (node->tmp = skepi_openat(node->meta, "tmp", O_RDONLY | O_DIRECTORY, 0)) < 0)
-        return skepi_errno(err, errno, node->name);
+    if ((node->pool = skepi_openat(node->meta, "pool", O_RDONLY | O_DIRECTORY, 0)) < 0)
+        return refuse(node->meta, "pool", err);
+    if ((node->tmp = skepi_openat(node->meta, "tmp", O_RDONLY | O_DIRECTORY, 0)) < 0)
+        return refuse(node->meta, "tmp", err);
     node->session = faccessat(node->meta, "session", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     return read_id(node, err);
 }
@@ -134,7 +146,7 @@ static int enter_once(skep_node *node, uint64_t by_ns, skep_error *err)
 
     if ((node->dir = skepi_openat(node->base, node->name, O_RDONLY | O_DIRECTORY, 0)) < 0)
         return errno == ENOENT ? skep_fail(err, SKEP_ENOENT, "no such store on this host")
-                               : skepi_errno(err, errno, node->name);
+                               : refuse(node->base, node->name, err);
     if ((rc = check_owner(node->dir, node->name, 1, err)) != SKEP_OK)
         return rc;
     if ((node->meta = skepi_openat(node->dir, ".skep", O_RDONLY | O_DIRECTORY, 0)) < 0 ||
@@ -169,10 +181,7 @@ int skepi_disk_enter(skep_node *node, const char *path, int existing, skep_error
     while (node->dir < 0 && errno == EINTR);
     if (node->dir < 0)
         return skepi_errno(err, errno, path);
-    node->meta = skepi_openat(node->dir, ".skep", O_RDONLY | O_DIRECTORY, 0);
-    if (node->meta >= 0)
-        node->tmp = skepi_openat(node->meta, "tmp", O_RDONLY | O_DIRECTORY, 0);
-    return SKEP_OK;
+    return skepi_node_meta(node, 0, err);
 }
 
 /* A directory beside the objects, for the same people as the store's own. */
@@ -187,27 +196,36 @@ static int make_like(int parent, const char *name, mode_t mode)
     return fd;
 }
 
-int skepi_node_meta(skep_node *node, skep_error *err)
+static int make_meta(skep_node *node, skep_error *err)
 {
-    int rc = SKEP_OK, names = -1;
     struct stat st;
+    int names;
+
+    if (fstat(node->dir, &st) != 0)
+        return skepi_errno(err, errno, node->place);
+    st.st_mode &= 01777;
+    if (node->meta < 0 && (node->meta = make_like(node->dir, ".skep", st.st_mode)) < 0)
+        return skepi_errno(err, errno, ".skep");
+    if ((names = make_like(node->meta, "names", st.st_mode)) < 0 ||
+        (node->tmp = make_like(node->meta, "tmp", st.st_mode)) < 0)
+        return skepi_errno(err, errno, ".skep");
+    close(names);
+    return SKEP_OK;
+}
+
+int skepi_node_meta(skep_node *node, int make, skep_error *err)
+{
+    int rc = SKEP_OK;
 
     if (!node->disk)
         return SKEP_OK;
     pthread_mutex_lock(&node->lazy);
-    if (node->tmp >= 0) {
-        pthread_mutex_unlock(&node->lazy);
-        return SKEP_OK;
-    }
-    if (fstat(node->dir, &st) != 0)
-        rc = skepi_errno(err, errno, node->place);
-    st.st_mode &= 01777;
-    if (rc == SKEP_OK && node->meta < 0 && (node->meta = make_like(node->dir, ".skep", st.st_mode)) < 0)
-        rc = skepi_errno(err, errno, ".skep");
-    if (rc == SKEP_OK && ((names = make_like(node->meta, "names", st.st_mode)) < 0 ||
-                          (node->tmp = make_like(node->meta, "tmp", st.st_mode)) < 0))
-        rc = skepi_errno(err, errno, ".skep");
-    skepi_closefd(&names);
+    if (node->meta < 0)
+        node->meta = skepi_openat(node->dir, ".skep", O_RDONLY | O_DIRECTORY, 0);
+    if (node->tmp < 0 && node->meta >= 0)
+        node->tmp = skepi_openat(node->meta, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    if (node->tmp < 0 && make)
+        rc = make_meta(node, err);
     pthread_mutex_unlock(&node->lazy);
     return rc;
 }

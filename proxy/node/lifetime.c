@@ -14,7 +14,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#define HALF_MADE_NS UINT64_C(10000000000) /* a hidden store without a lock file is some opener's first microseconds */
+#define HALF_MADE_NS UINT64_C(10000000000)    /* a younger one is perhaps some opener's first microseconds */
+#define FORGOTTEN_NS UINT64_C(86400000000000) /* an unfinished write on a file system without locks */
 
 struct garbage {
     skep_garbage_func func;
@@ -35,6 +36,13 @@ static void report(const struct garbage *g, const char *a, const char *b, uint64
     g->func(&out, g->arg);
 }
 
+static int old_enough(int fd, uint64_t ns)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && skep_real_ns() > (uint64_t)st.st_mtim.tv_sec * 1000000000u + ns;
+}
+
 struct reap {
     struct garbage g;
     int remove;
@@ -51,7 +59,8 @@ static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino,
     (void)type, (void)ino;
     if (fd < 0)
         return 0;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && skepi_flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        (skepi_flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && old_enough(fd, FORGOTTEN_NS)))) {
         report(&r->g, r->under, name, (uint64_t)st.st_blocks * 512);
         if (r->remove)
             unlinkat(dir, name, 0);
@@ -142,18 +151,11 @@ static void reap_store(int base, const char *name, int dir, int meta, struct rea
     skepi_dir_each(meta, "tmp", reap_tmp, r);
 }
 
-static int old_enough(int dir)
-{
-    struct stat st;
-
-    return fstat(dir, &st) == 0 && skep_real_ns() > (uint64_t)st.st_mtim.tv_sec * 1000000000u + HALF_MADE_NS;
-}
-
-static void reap_hidden(int base, const char *name, int dir, int lock, struct reap *r)
+static void reap_hidden(int base, const char *name, int dir, struct reap *r)
 {
     uint64_t bytes = 0;
 
-    if (strncmp(name, ".dead-", 6) != 0 && lock < 0 && !old_enough(dir))
+    if (strncmp(name, ".dead-", 6) != 0 && !old_enough(dir, HALF_MADE_NS))
         return;
     add_blocks(base, name, DT_DIR, 0, &bytes);
     r->g.what = "store that was being made or removed";
@@ -178,7 +180,7 @@ static int reap_entry(int base, const char *name, unsigned char type, uint64_t i
         struct stat st;
 
         if (hidden)
-            reap_hidden(base, name, dir, lock, r);
+            reap_hidden(base, name, dir, r);
         else if (fstat(dir, &st) == 0 && skepi_same(base, name, &st))
             reap_store(base, name, dir, meta, r);
     }

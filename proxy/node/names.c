@@ -14,8 +14,11 @@ static int name_ok(const char *name, skep_error *err)
     return skepi_key_ok(name, err);
 }
 
-static int open_names(const skep_node *node)
+static int open_names(skep_node *node)
 {
+    skep_error ignored; /* not there is what the caller finds out next */
+
+    (void)skepi_node_meta(node, 0, &ignored);
     if (node->meta < 0) {
         errno = ENOENT;
         return -1;
@@ -28,11 +31,15 @@ static int replace(skep_node *node, int names, const char *name, const char *han
     char temp[SKEPI_NAME_MAX];
     int rc;
 
-    skepi_unique(temp, "", skep_real_ns());
-    if (skepi_spill(node->tmp, temp, handle) != 0)
-        return errno == ENOSPC ? skepi_no_space(node, strlen(handle), err) : skepi_errno(err, errno, name);
-    if (renameat(node->tmp, temp, names, name) == 0)
-        return SKEP_OK;
+    for (int tries = 0;; tries++) {
+        skepi_unique(temp, "", skep_real_ns());
+        if (skepi_spill(node->tmp, temp, handle) != 0)
+            return errno == ENOSPC ? skepi_no_space(node, strlen(handle), err) : skepi_errno(err, errno, name);
+        if (renameat(node->tmp, temp, names, name) == 0)
+            return SKEP_OK;
+        if (errno != ENOENT || tries == 10) /* who tidies up may have taken it for a dead writer's */
+            break;
+    }
     rc = skepi_errno(err, errno, name);
     unlinkat(node->tmp, temp, 0);
     return rc;
@@ -46,7 +53,7 @@ int skepi_node_name_set(skep_node *node, const char *name, const char *handle, s
         return rc;
     if (handle != NULL && strnlen(handle, SKEP_HANDLE_MAX) == SKEP_HANDLE_MAX)
         return skep_fail(err, SKEP_ETOOBIG, "%s: a handle has %d bytes at most", name, SKEP_HANDLE_MAX - 1);
-    if (handle != NULL && (rc = skepi_node_meta(node, err)) != SKEP_OK)
+    if (handle != NULL && (rc = skepi_node_meta(node, 1, err)) != SKEP_OK)
         return rc;
     if ((names = open_names(node)) < 0)
         return handle == NULL && errno == ENOENT ? SKEP_OK : skepi_errno(err, errno, ".skep/names");

@@ -106,9 +106,12 @@ static void node_close(skep_node *node, int forked)
 {
     if (node == NULL)
         return;
-    skepi_kept_sweep(node, 1);
-    if (!forked)
+    if (forked) {
+        skepi_kept_leave(node);
+    } else {
+        skepi_kept_sweep(node, 1);
         skepi_node_leave(node);
+    }
     skepi_closefd(&node->tmp);
     skepi_closefd(&node->pool);
     skepi_closefd(&node->lock);
@@ -117,8 +120,10 @@ static void node_close(skep_node *node, int forked)
     skepi_closefd(&node->base);
     skepi_free(node->name);
     skepi_free(node->place);
-    pthread_mutex_destroy(&node->lazy);
-    pthread_mutex_destroy(&node->kept_mu);
+    if (!forked) { /* else another thread may have held them at the fork */
+        pthread_mutex_destroy(&node->lazy);
+        pthread_mutex_destroy(&node->kept_mu);
+    }
     skepi_free(node);
 }
 

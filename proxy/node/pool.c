@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,7 +16,7 @@
 #include <unistd.h>
 
 struct entry {
-    char name[SKEPI_NAME_MAX]; /* size, time of eviction, random: all hexadecimal */
+    char name[SKEPI_NAME_MAX];
     uint64_t size;
     uint64_t when;
     ino_t ino;
@@ -24,6 +26,15 @@ struct listing {
     struct entry entries[2 * SKEPI_POOL_COUNT]; /* more may lie there for a moment; the rest is seen the next time */
     int n;
 };
+
+/* Size, time, and something that no other has: what a listing must tell without asking for each entry. */
+void skepi_pool_name(char out[SKEPI_NAME_MAX], uint64_t size)
+{
+    char head[24];
+
+    snprintf(head, sizeof head, "%016" PRIx64 "-", size);
+    skepi_unique(out, head, skep_real_ns());
+}
 
 static int add_entry(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
 {
@@ -151,6 +162,7 @@ int skepi_pool_take(skep_node *node, uint64_t size, struct skepi_seg *seg)
     struct listing l;
     struct entry *e;
 
+    skepi_kept_sweep(node, 0);
     list_pool(node->pool, &l);
     while ((e = best_fit(&l, size)) != NULL) {
         int kept;

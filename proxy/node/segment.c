@@ -18,14 +18,14 @@
 static int new_named(skep_node *node, struct skepi_seg *seg, skep_error *err)
 {
     struct stat st;
-    int rc = skepi_node_meta(node, err);
+    int rc = skepi_node_meta(node, 1, err);
 
     if (rc != SKEP_OK)
         return rc;
     for (int tries = 0; tries < 100; tries++) {
         skepi_unique(seg->name, "", skep_real_ns());
         if ((seg->fd = skepi_openat(node->tmp, seg->name, O_RDWR | O_CREAT | O_EXCL, node->mode)) < 0)
-            return skepi_errno(err, errno, "a new file");
+            return errno == ENOSPC ? skepi_no_space(node, 0, err) : skepi_errno(err, errno, "a new file");
         seg->home = SKEPI_SEG_TMP;
         /* who tidies up may have seen it before it was locked */
         if ((skepi_flock(seg->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) && fstat(seg->fd, &st) == 0 &&
@@ -44,7 +44,7 @@ int skepi_seg_new(skep_node *node, struct skepi_seg *seg, skep_error *err)
         if ((seg->fd = skepi_openat(node->dir, ".", O_RDWR | O_TMPFILE, node->mode)) >= 0)
             return SKEP_OK;
         if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL && errno != ENOSYS)
-            return skepi_errno(err, errno, "a new file");
+            return errno == ENOSPC ? skepi_no_space(node, 0, err) : skepi_errno(err, errno, "a new file");
         atomic_store_explicit(&node->no_tmpfile, 1, memory_order_relaxed);
     }
     return new_named(node, seg, err);
@@ -127,16 +127,21 @@ int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_
     return SKEP_OK;
 }
 
-static int link_nameless(const skep_node *node, int fd, const char *key)
+static int link_nameless(skep_node *node, int fd, const char *key)
 {
     char path[32];
 
-    if (linkat(fd, "", node->dir, key, AT_EMPTY_PATH) == 0)
-        return 0;
-    if (errno != ENOENT && errno != EPERM)
+    if (!atomic_load_explicit(&node->no_fd_link, memory_order_relaxed)) {
+        if (linkat(fd, "", node->dir, key, AT_EMPTY_PATH) == 0)
+            return 0;
+        if (errno != ENOENT && errno != EPERM) /* older kernels ask for a capability */
+            return -1;
+    }
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (linkat(AT_FDCWD, path, node->dir, key, AT_SYMLINK_FOLLOW) != 0)
         return -1;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd); /* older kernels ask for a capability otherwise */
-    return linkat(AT_FDCWD, path, node->dir, key, AT_SYMLINK_FOLLOW);
+    atomic_store_explicit(&node->no_fd_link, 1, memory_order_relaxed);
+    return 0;
 }
 
 static int move_named(const skep_node *node, int from, const char *name, const char *key)
@@ -160,7 +165,9 @@ int skepi_seg_publish(skep_node *node, struct skepi_seg *seg, const char *key, s
     if (rc != 0 && errno == EEXIST)
         return skep_fail(err, SKEP_EEXIST, "the key %s is taken", key);
     if (rc != 0)
-        return skepi_errno(err, errno, key);
+        return errno == ENOSPC || errno == EDQUOT ? skepi_no_space(node, seg->size, err)
+               : errno == ENOENT                  ? skep_fail(err, SKEP_ENOENT, "%s: its store has been removed", key)
+                                                  : skepi_errno(err, errno, key);
     if (seg->home != SKEPI_SEG_NAMELESS)
         skepi_flock(seg->fd, LOCK_UN); /* closing would not do: a kept mapping, or a child's copy, holds on to the lock */
     if (seg->map != NULL)
@@ -170,6 +177,16 @@ int skepi_seg_publish(skep_node *node, struct skepi_seg *seg, const char *key, s
     return SKEP_OK;
 }
 
+/* A segment's name in the pool begins with its size. */
+static void rename_in_pool(const skep_node *node, struct skepi_seg *seg)
+{
+    char name[SKEPI_NAME_MAX];
+
+    skepi_pool_name(name, seg->size);
+    if (renameat2(node->pool, seg->name, node->pool, name, RENAME_NOREPLACE) == 0)
+        memcpy(seg->name, name, sizeof name);
+}
+
 void skepi_seg_drop(skep_node *node, struct skepi_seg *seg)
 {
     if (seg->fd < 0)
@@ -177,6 +194,7 @@ void skepi_seg_drop(skep_node *node, struct skepi_seg *seg)
     if (seg->home == SKEPI_SEG_TMP)
         unlinkat(node->tmp, seg->name, 0);
     if (seg->home == SKEPI_SEG_POOL) { /* it stays there, as warm as it was */
+        rename_in_pool(node, seg);
         skepi_flock(seg->fd, LOCK_UN);
         if (seg->map != NULL) {
             skepi_kept_add(node, seg);

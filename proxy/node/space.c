@@ -85,7 +85,10 @@ static int refuse(uint64_t size, const struct skepi_room *room, skep_error *err)
 {
     char want[32], used[32], limit[32];
 
-    skepi_size_text(size, want);
+    if (size > 0)
+        skepi_size_text(size, want);
+    else
+        snprintf(want, sizeof want, "a new file");
     skepi_size_text(room->used, used);
     skepi_size_text(room->limit, limit);
     return skep_fail(err, SKEP_ENOSPC, "%s does not fit: %s of %s of %s are used", want, used, limit, room->what);
@@ -127,8 +130,12 @@ int skepi_space(skep_node *node, uint64_t fresh, skep_error *err)
 int skepi_no_space(skep_node *node, uint64_t size, skep_error *err)
 {
     struct skepi_room room;
+    struct statvfs v;
 
     atomic_store(&node->credit, 0);
+    if (fstatvfs(node->dir, &v) == 0 && v.f_files > 0 && v.f_favail == 0)
+        return skep_fail(err, SKEP_ENOSPC, "no room for another file: all %llu of %s are used",
+                         (unsigned long long)v.f_files, node->place);
     if (fs_room(node, &room))
         return refuse(size, &room, err);
     return skep_fail(err, SKEP_ENOSPC, "%s is full", node->place);
