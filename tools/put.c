@@ -6,6 +6,7 @@
 #include "tools/stores.h"
 #include "tools/suggest.h"
 #include "tools/text.h"
+#include "tools/watch.h"
 #include <skep/codec.h>
 #include <skep/proxy.h>
 #include <errno.h>
@@ -36,6 +37,24 @@ static void see_begin(struct put *p, const void *data, uint64_t size)
 {
     if (size > 0)
         memcpy(p->begin, data, size < sizeof p->begin ? (size_t)size : sizeof p->begin);
+}
+
+/* A file is copied by the store itself, from the page cache to where it will lie. */
+static int put_mapped(struct put *p, const struct cli_map *map, skep_error *err)
+{
+    struct cli_watch watch;
+    int rc;
+
+    see_begin(p, map->data, p->source.size);
+    cli_watch_begin(&watch, &p->progress, map->base);
+    cli_signals_at_once(1);
+    if (cli_signals_got())
+        rc = skep_fail(err, SKEP_ECANCELED, "interrupted");
+    else
+        rc = skep_store_put(p->store, map->data, (size_t)p->source.size, &p->opts, &p->ref, err);
+    cli_signals_at_once(0);
+    cli_watch_end(&watch);
+    return rc;
 }
 
 /* The store lends the memory, and the bytes are read straight into it. */
@@ -71,6 +90,7 @@ static int put_stream(struct put *p, skep_error *err)
 
 static int transfer(struct put *p, skep_error *err)
 {
+    struct cli_map map = {NULL, NULL, 0};
     int rc;
 
     if (p->args->size.given) {
@@ -82,7 +102,13 @@ static int transfer(struct put *p, skep_error *err)
     if (p->source.size != SKEP_SIZE_UNKNOWN && p->source.size > SIZE_MAX / 2)
         return skep_fail(err, SKEP_ETOOBIG, "%s: more bytes than this host can address", p->source.label);
     cli_progress_begin(&p->progress, p->source.label, p->source.size, p->args->quiet);
-    rc = p->source.size == SKEP_SIZE_UNKNOWN ? put_stream(p, err) : put_known(p, (size_t)p->source.size, err);
+    if (p->source.size == SKEP_SIZE_UNKNOWN)
+        rc = put_stream(p, err);
+    else if (cli_source_map(&p->source, &map, NULL) == SKEP_OK)
+        rc = put_mapped(p, &map, err);
+    else
+        rc = put_known(p, (size_t)p->source.size, err);
+    cli_map_free(&map);
     cli_progress_end(&p->progress);
     return rc;
 }

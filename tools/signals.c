@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 static atomic_int got; /* lock-free, so handlers may use them */
+static atomic_int at_once;
 static _Atomic(const char *) doomed;
 
 static void end_by(int sig)
@@ -26,7 +27,7 @@ static void note(int sig)
     int none = 0;
     const char *path;
 
-    if (atomic_compare_exchange_strong(&got, &none, sig)) {
+    if (atomic_compare_exchange_strong(&got, &none, sig) && !atomic_load(&at_once)) {
         wake(sig);
         return;
     }
@@ -56,6 +57,11 @@ void cli_signals_install(void)
 int cli_signals_got(void)
 {
     return atomic_load(&got);
+}
+
+void cli_signals_at_once(int on)
+{
+    atomic_store(&at_once, on);
 }
 
 void cli_signals_doom(const char *path)

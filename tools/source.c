@@ -1,11 +1,13 @@
 /* source.c - reading straight to where the bytes will lie, or into blocks when nobody can say how many there are. */
 #include "tools/source.h"
 #include "tools/signals.h"
+#include "tools/status.h"
 #include "tools/text.h"
 #include <skep/ref.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,7 +28,7 @@ int cli_source_open(struct cli_source *s, const char *path, skep_error *err)
     off_t at = 0;
     int rc;
 
-    *s = (struct cli_source){STDIN_FILENO, 0, "standard input", SKEP_SIZE_UNKNOWN};
+    *s = (struct cli_source){STDIN_FILENO, 0, "standard input", SKEP_SIZE_UNKNOWN, 0, 0};
     if (strcmp(path, "-") != 0) {
         s->label = path;
         s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -40,8 +42,11 @@ int cli_source_open(struct cli_source *s, const char *path, skep_error *err)
         rc = fail(s, EISDIR, err);
     } else {
         /* files of /proc say that they are empty, and are not: those are streams */
-        if (S_ISREG(st.st_mode) && st.st_size > 0 && (at = lseek(s->fd, 0, SEEK_CUR)) >= 0 && at <= st.st_size)
+        if (S_ISREG(st.st_mode) && st.st_size > 0 && (at = lseek(s->fd, 0, SEEK_CUR)) >= 0 && at <= st.st_size) {
             s->size = (uint64_t)(st.st_size - at);
+            s->from = (uint64_t)at;
+            s->regular = 1;
+        }
         return SKEP_OK;
     }
     cli_source_close(s);
@@ -90,6 +95,62 @@ int cli_source_read(struct cli_source *s, void *into, size_t size, struct cli_pr
         return skep_fail(err, SKEP_EIO, "%s: goes on after %zu bytes: it grew, or was said to be shorter", s->label, size);
     return (int)n;
 }
+
+/* ---- a mapped file ------------------------------------------------------------------------------- */
+
+static struct { /* what the handler needs; set before the handler is */
+    const char *from, *to;
+    const char *label;
+} mapped;
+
+static void shrunk(int sig, siginfo_t *info, void *context)
+{
+    const char *at = info->si_addr;
+    static const char text[] = ": became shorter, or could not be read, while it was put\n";
+
+    (void)context;
+    if (at >= mapped.from && at < mapped.to) {
+        const struct iovec parts[] = {{(void *)mapped.label, strlen(mapped.label)}, {(void *)text, sizeof text - 1}};
+        ssize_t ignored = writev(STDERR_FILENO, parts, 2);
+
+        (void)ignored; /* there is nobody else to tell */
+        _exit(cli_status_of(SKEP_EIO));
+    }
+    signal(sig, SIG_DFL); /* somebody else's: it comes again when this returns */
+}
+
+int cli_source_map(const struct cli_source *s, struct cli_map *map, skep_error *err)
+{
+    struct sigaction action = {.sa_sigaction = shrunk, .sa_flags = SA_SIGINFO};
+    size_t before = (size_t)(s->from % (uint64_t)sysconf(_SC_PAGESIZE));
+    void *base;
+
+    *map = (struct cli_map){NULL, NULL, 0};
+    if (!s->regular || s->size == 0)
+        return skep_fail(err, SKEP_ENOTSUP, "%s: can't be mapped", s->label);
+    base = mmap(NULL, (size_t)s->size + before, PROT_READ, MAP_SHARED, s->fd, (off_t)(s->from - before));
+    if (base == MAP_FAILED)
+        return skep_fail(err, SKEP_ENOTSUP, "%s: can't be mapped: %s", s->label, strerror(errno));
+    madvise(base, (size_t)s->size + before, MADV_SEQUENTIAL);
+    *map = (struct cli_map){(const char *)base + before, base, (size_t)s->size + before};
+    mapped.from = base;
+    mapped.to = (const char *)base + map->length;
+    mapped.label = s->label;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
+    return SKEP_OK;
+}
+
+void cli_map_free(struct cli_map *map)
+{
+    if (map->base) {
+        signal(SIGBUS, SIG_DFL);
+        munmap(map->base, map->length);
+    }
+    *map = (struct cli_map){NULL, NULL, 0};
+}
+
+/* ---- a stream ------------------------------------------------------------------------------------ */
 
 /* MemAvailable of the kernel; what can't be known is no limit. */
 static uint64_t memory_available(void)

@@ -149,6 +149,59 @@ def test_interrupted_put_leaves_nothing(box):
         assert before is None or sorted(os.listdir(uri[7:])) == before
 
 
+def test_interrupted_put_of_a_file_leaves_nothing(box):
+    path = box.path("big")
+    with open(path, "wb") as f:
+        f.truncate(256 << 20)
+    for uri in (box.shm(), box.file()):
+        box.put(uri, b"1")
+        for pause in (0.005, 0.02, 0.04, 0.06, 0.1):
+            p = subprocess.Popen([COMMAND, "put", uri, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=box.env)
+            time.sleep(pause)
+            p.send_signal(signal.SIGINT)
+            out, err = p.communicate(timeout=SECONDS)
+            assert err == b"" and (p.returncode, out) == (-signal.SIGINT, b"") or p.returncode == 0, (p.returncode, err)
+            if out:
+                box.run("evict", out.decode().strip())
+        assert box.run("info", "--json", uri).record["objects"] == 1
+        assert box.run("gc", "--dry-run", uri).line == "nothing was left behind"
+
+
+def test_file_that_shrinks_while_it_is_put(box):
+    path = box.path("big")
+    uri = box.shm()
+    box.put(uri, b"1")
+    for _ in range(5):
+        with open(path, "wb") as f:
+            f.truncate(256 << 20)
+        p = subprocess.Popen([COMMAND, "put", uri, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=box.env)
+        time.sleep(0.02)
+        os.truncate(path, 4096)
+        out, err = p.communicate(timeout=SECONDS)
+        assert p.returncode in (0, 6), (p.returncode, err)
+        if out:
+            box.run("evict", out.decode().strip())
+        else:
+            assert b"became shorter" in err, err
+    assert box.run("info", "--json", uri).record["objects"] == 1
+
+
+def test_progress_bar_of_a_file(box):
+    path = box.path("big")
+    with open(path, "wb") as f:
+        f.truncate(256 << 20)
+    # stopped for a while, it is slow enough for a bar
+    t = Terminal(box, "put", box.shm(), path)
+    deadline = time.monotonic() + SECONDS
+    while t.process.poll() is None and b"MiB" not in t.seen and time.monotonic() < deadline:
+        t.process.send_signal(signal.SIGSTOP)
+        t.look(0.05)
+        t.process.send_signal(signal.SIGCONT)
+        t.look(0.002)
+    assert t.end() == 0
+    assert b"of 256.0 MiB" in t.seen and t.seen.endswith(b"\r\x1b[K"), t.seen
+
+
 def test_interrupted_get_leaves_nothing(box):
     handle = box.put(box.shm(), PIECE * 32)
     p = subprocess.Popen([COMMAND, "get", handle], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=box.env)
