@@ -1,12 +1,14 @@
 /* skep/uri.h - everything that can be opened is named scheme://where?option=value, with a table behind it.
  *
  * Units    sizes take k, m, g, t (1024); times take ns, us, ms, s, m, h and are held in nanoseconds.
- * Errors   SKEP_EINVAL names the option and what is wrong with it; SKEP_ENOMEM.
+ * Errors   SKEP_EINVAL names the option and what is wrong with it; SKEP_ETOOBIG: longer than SKEP_URI_MAX; SKEP_ENOMEM.
+ *          No error quotes what may be a secret.
  * Threads  a parsed URI is immutable: [any].   Owners  skep_uri_free; texts are lent until then.
  *
  * The one table of a scheme drives parsing, the environment (SKEP_<SCHEME>_<OPTION>, upper case), `skep info
  * SCHEME` and the manual; defaults are written nowhere else. What a caller writes in the URI goes over the
- * environment, that over the default.
+ * environment, that over the default. For "fault+shm:" SKEP_SHM_X is asked first, then SKEP_FAULT_X; an empty variable
+ * counts as none. A path is percent-decoded and has no "//", "." or "..": what was checked is what is opened.
  */
 #ifndef SKEP_URI_H
 #define SKEP_URI_H
@@ -47,7 +49,8 @@ typedef struct skep_option {
 typedef struct skep_uri skep_uri;
 
 /* Parse `text` against up to `n` tables, searched in order. The scheme in front of '+' ("fault+shm") is part
- * of the scheme. SKEP_EINVAL: not a URI, an unknown option, a bad value: named in err. [any] */
+ * of the scheme. The tables must outlive the URI. SKEP_EINVAL: not a URI, an unknown option, a bad value: named in err.
+ * [any] */
 SKEP_API SKEP_NODISCARD int skep_uri_parse(const char *text, const skep_option *const *tables, size_t n, skep_uri **take,
                                            skep_error *err);
 SKEP_API void skep_uri_free(skep_uri *uri);

@@ -135,9 +135,12 @@ static void what_is_no_uri_is_refused(void **state)
     refused("shm://a\nb", SKEP_EINVAL, "write %0A");
     refused("shm://a%20b", SKEP_EINVAL, "the host begins with a dot or has a character");
     refused("shm://..", SKEP_EINVAL, "the host begins with a dot");
-    refused("zmq://[::1", SKEP_EINVAL, "an address in brackets must be as in [::1]");
-    refused("zmq://[]", SKEP_EINVAL, "an address in brackets");
-    refused("zmq://[::g]", SKEP_EINVAL, "an address in brackets");
+    refused("zmq://[::1", SKEP_EINVAL, "what is in brackets must be an IPv6 address, as in [::1]");
+    refused("zmq://[]", SKEP_EINVAL, "what is in brackets");
+    refused("zmq://[::g]", SKEP_EINVAL, "what is in brackets");
+    refused("zmq://[abc]", SKEP_EINVAL, "what is in brackets");
+    refused("zmq://[1:2:3]", SKEP_EINVAL, "what is in brackets");
+    refused("zmq://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]", SKEP_EINVAL, "what is in brackets");
     refused("zmq://[::1]x", SKEP_EINVAL, "the host begins with a dot or has a character");
     refused("tcp://**:1", SKEP_EINVAL, "the host begins with a dot or has a character");
     refused("tcp://h:", SKEP_EINVAL, "the port must be a number from 0 to 65535");

@@ -1,6 +1,7 @@
 /* split.c - a URI taken apart by its syntax alone, and percent-encoding. */
 #include "proxy/base/uri.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 static int is_small(char c)
@@ -200,17 +201,30 @@ static int read_port(struct reader *r, const char *text, size_t n)
     return SKEP_OK;
 }
 
-/* How many bytes of `text` are the host. SKEP_EINVAL: it has a character that no host has. */
+/* [::1] and its like, as the system reads them. */
+static int is_address(const char *text, size_t n)
+{
+    char address[INET6_ADDRSTRLEN];
+    struct in6_addr unused;
+
+    if (n >= sizeof address)
+        return 0;
+    memcpy(address, text, n);
+    address[n] = '\0';
+    return inet_pton(AF_INET6, address, &unused) == 1;
+}
+
+/* How many bytes of `text` are the host. */
 static int measure_host(struct reader *r, const char *text, size_t n, size_t *size)
 {
     size_t i = 0;
 
     if (n > 0 && text[0] == '[') {
-        for (i = 1; i < n && (hex_value(text[i]) >= 0 || text[i] == ':' || text[i] == '.'); i++)
-            ;
-        if (i == 1 || i == n || text[i] != ']')
-            return bad(r, "an address in brackets must be as in [::1]");
-        *size = i + 1;
+        const char *end = memchr(text, ']', n);
+
+        if (end == NULL || !is_address(text + 1, (size_t)(end - text - 1)))
+            return bad(r, "what is in brackets must be an IPv6 address, as in [::1]");
+        *size = (size_t)(end + 1 - text);
         return SKEP_OK;
     }
     if (n > 0 && text[0] == '*')
