@@ -1,3 +1,4 @@
 # The tests of this folder: skep_test() calls.
 skep_test(node_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_test.c)
 skep_test(node_life_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_life_test.c)
+skep_test(node_kill_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_kill_test.c TIMEOUT 600)
