@@ -103,7 +103,7 @@ static int add_range(const char *who, const char *option, char *word, struct ben
     step = strchr(to, ':');
     if (step != NULL) {
         *step++ = '\0';
-        if (step[0] != 'x' || (rc = bench_args_count(who, option, step + 1, &factor)) != 0 || factor < 2)
+        if (step[0] != 'x' || bench_args_count(who, option, step + 1, &factor) != 0 || factor < 2)
             return bench_args_fail(who, "%s: a range's step is x2 or more, not '%s'", option, step);
     }
     if ((rc = bench_args_size(who, option, word, &from_bytes)) != 0 ||

@@ -135,7 +135,7 @@ int bench_plan_parse(int argc, char **argv, struct bench_plan *out)
     if (!out->by_seconds) {
         uint64_t rows = (uint64_t)out->n_uris * (uint64_t)out->n_ops * out->sizes.count;
 
-        out->row_ns = RUN_NS / rows;
+        out->row_ns = rows > 0 ? RUN_NS / rows : RUN_NS;
         out->row_ns = out->row_ns > ROW_MOST ? ROW_MOST : out->row_ns < ROW_LEAST ? ROW_LEAST : out->row_ns;
     }
     return 0;

@@ -34,7 +34,7 @@ static int write_all(int fd, const unsigned char *bytes, size_t size)
 
 static int make_file(struct bench_row *row)
 {
-    int fd = openat(row->road->raw_fd, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    int fd = openat(row->road->raw.fd, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc;
 
     if (fd < 0)
@@ -42,14 +42,14 @@ static int make_file(struct bench_row *row)
     rc = write_all(fd, row->source, row->size);
     if (close(fd) != 0 && rc == 0)
         rc = errno;
-    if (rc == 0 && renameat(row->road->raw_fd, NEW_NAME, row->road->raw_fd, NAME) != 0)
+    if (rc == 0 && renameat(row->road->raw.fd, NEW_NAME, row->road->raw.fd, NAME) != 0)
         rc = errno;
     return rc;
 }
 
 static int map_file(struct bench_row *row)
 {
-    int fd = openat(row->road->raw_fd, NAME, O_RDONLY | O_CLOEXEC);
+    int fd = openat(row->road->raw.fd, NAME, O_RDONLY | O_CLOEXEC);
     void *map = NULL;
     int rc = 0;
 
@@ -66,8 +66,8 @@ static int map_file(struct bench_row *row)
 
 static void remove_file(struct bench_row *row)
 {
-    unlinkat(row->road->raw_fd, NAME, 0);
-    unlinkat(row->road->raw_fd, NEW_NAME, 0);
+    unlinkat(row->road->raw.fd, NAME, 0);
+    unlinkat(row->road->raw.fd, NEW_NAME, 0);
 }
 
 static void unmap(struct bench_row *row)
@@ -125,14 +125,14 @@ static int run_map(struct bench_row *row)
 {
     int rc = map_file(row);
 
-    if (rc == 0 && row->size > 0)
+    if (rc == 0 && row->raw_map != NULL)
         row->sink = *(const volatile unsigned char *)row->raw_map;
     return rc;
 }
 
 static int run_pread(struct bench_row *row)
 {
-    int fd = openat(row->road->raw_fd, NAME, O_RDONLY | O_CLOEXEC);
+    int fd = openat(row->road->raw.fd, NAME, O_RDONLY | O_CLOEXEC);
     ssize_t n;
 
     if (fd < 0)
@@ -146,12 +146,12 @@ static int run_stat(struct bench_row *row)
 {
     struct stat st;
 
-    return fstatat(row->road->raw_fd, NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
+    return fstatat(row->road->raw.fd, NAME, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : errno;
 }
 
 static int run_unlink(struct bench_row *row)
 {
-    return unlinkat(row->road->raw_fd, NAME, 0) == 0 ? 0 : errno;
+    return unlinkat(row->road->raw.fd, NAME, 0) == 0 ? 0 : errno;
 }
 
 static const struct bench_raw raw_memcpy = {"memcpy", NULL, NULL, run_memcpy, NULL, NULL};
@@ -186,7 +186,7 @@ const struct bench_raw *bench_raw_for(const struct bench_op *op, const struct be
     for (size_t i = 0; i < sizeof roads / sizeof roads[0]; i++) {
         if (strcmp(roads[i].op, op->name) != 0)
             continue;
-        if (road->raw_fd < 0 || (puts_only && road->in_memory && row->size >= TMPFS_TINY))
+        if (road->raw.fd < 0 || (puts_only && road->in_memory && row->size >= TMPFS_TINY))
             return roads[i].memory;
         return roads[i].file;
     }

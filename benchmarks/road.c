@@ -4,17 +4,14 @@
 #include <skep/connector.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
-#define TABLES_MAX  8
-#define SHM_RAW_DIR "/dev/shm/skep-bench-XXXXXX"
+#define TABLES_MAX 8
+#define SHM_RAW    "/dev/shm/skep-bench-"
 
 struct schemes {
     const char *scheme; /* with all that stands in front: "fault+shm" */
@@ -48,43 +45,30 @@ static int collect(const skep_connector_info *info, void *arg)
     return 0;
 }
 
-static void drop_raw_dir(struct bench_road *road)
-{
-    if (road->raw_fd >= 0)
-        close(road->raw_fd);
-    if (road->raw_dir[0] != '\0')
-        rmdir(road->raw_dir);
-    road->raw_fd = -1;
-    road->raw_dir[0] = '\0';
-}
-
-static int set_raw_dir(struct bench_road *road, const char *path, skep_error *err)
+static int open_raw(struct bench_road *road, const char *path, skep_error *err)
 {
     struct stat there, here;
-    struct statfs fs;
+    struct statfs fs = {0};
+    char prefix[PATH_MAX];
     size_t length = strlen(path);
+    int rc;
 
     while (length > 1 && path[length - 1] == '/')
         length--;
     if (length > 1)
-        snprintf(road->raw_dir, sizeof road->raw_dir, "%.*s.bench-XXXXXX", (int)length, path);
+        snprintf(prefix, sizeof prefix, "%.*s.bench-", (int)length, path);
     else
-        snprintf(road->raw_dir, sizeof road->raw_dir, "%s", SHM_RAW_DIR);
-    if (mkdtemp(road->raw_dir) == NULL) {
-        int rc = skep_fail(err, skep_err_from_errno(errno), "no directory %s for the raw road: %s", road->raw_dir,
-                           strerror(errno));
-
-        road->raw_dir[0] = '\0';
+        snprintf(prefix, sizeof prefix, "%s", SHM_RAW);
+    if ((rc = bench_scratch_open(prefix, &road->raw, err)) != SKEP_OK)
         return rc;
-    }
-    road->raw_fd = open(road->raw_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (road->raw_fd < 0 || fstat(road->raw_fd, &here) != 0 || fstatfs(road->raw_fd, &fs) != 0)
-        return skep_fail(err, skep_err_from_errno(errno), "%s: %s", road->raw_dir, strerror(errno));
-    if (length > 1 && (stat(path, &there) != 0 || there.st_dev != here.st_dev))
-        return skep_fail(err, SKEP_ENOTSUP, "%s is on another file system than %s, so the raw road would be another one",
-                         road->raw_dir, path);
-    road->in_memory = fs.f_type == TMPFS_MAGIC;
-    return SKEP_OK;
+    if (fstat(road->raw.fd, &here) != 0 || fstatfs(road->raw.fd, &fs) != 0)
+        rc = skep_fail(err, skep_err_from_errno(errno), "%s: %s", road->raw.path, strerror(errno));
+    else if (length > 1 && (stat(path, &there) != 0 || there.st_dev != here.st_dev))
+        rc = skep_fail(err, SKEP_ENOTSUP, "%s is on another file system", road->raw.path);
+    road->in_memory = rc == SKEP_OK && fs.f_type == TMPFS_MAGIC;
+    if (rc != SKEP_OK)
+        bench_scratch_close(&road->raw);
+    return rc;
 }
 
 static int describe(struct bench_road *road, const char *text, skep_uri **take, struct schemes *s, skep_error *err)
@@ -133,7 +117,7 @@ int bench_road_open(const char *uri, struct bench_road *out, skep_error *err)
     int rc;
 
     memset(out, 0, sizeof *out);
-    out->raw_fd = -1;
+    out->raw.fd = -1;
     if ((rc = describe(out, uri, &parsed, &s, err)) != SKEP_OK)
         return rc;
     if ((rc = bench_road_again(out, err)) != SKEP_OK ||
@@ -145,10 +129,8 @@ int bench_road_open(const char *uri, struct bench_road *out, skep_error *err)
     out->verify_full = strcmp(skep_uri_option(parsed, "verify"), "full") == 0;
     out->verify_off = strcmp(skep_uri_option(parsed, "verify"), "off") == 0;
     out->shared = (s.caps & SKEP_CAP_SHARED) != 0;
-    if (out->shared && (s.caps & SKEP_CAP_MAPPED) != 0 && set_raw_dir(out, where(parsed), &why) != SKEP_OK) {
-        fprintf(stderr, "skep bench: %s: %s; what needs it has no baseline\n", uri, why.text);
-        drop_raw_dir(out);
-    }
+    if (out->shared && (s.caps & SKEP_CAP_MAPPED) != 0 && open_raw(out, where(parsed), &why) != SKEP_OK)
+        fprintf(stderr, "skep bench: %s: %s; what needs files has no baseline\n", uri, why.text);
     skep_uri_free(parsed);
     return SKEP_OK;
 }
@@ -156,5 +138,5 @@ int bench_road_open(const char *uri, struct bench_road *out, skep_error *err)
 void bench_road_close(struct bench_road *road)
 {
     bench_road_drop(road);
-    drop_raw_dir(road);
+    bench_scratch_close(&road->raw);
 }

@@ -2,9 +2,9 @@
 #ifndef SKEP_BENCH_ROAD_H
 #define SKEP_BENCH_ROAD_H
 
-#include <skep/store.h>
+#include "benchmarks/scratch.h"
 
-#include <limits.h>
+#include <skep/store.h>
 
 #define BENCH_SCHEME_MAX 64
 
@@ -12,13 +12,12 @@ struct bench_road {
     char uri[SKEP_URI_MAX];      /* as opened: the caller's, with the cache off */
     char describe[SKEP_URI_MAX]; /* the same with every option filled in and no secret */
     char scheme[BENCH_SCHEME_MAX];
-    skep_store *store;      /* NULL between close and open */
-    int shared;             /* other processes of this host see its objects */
-    int verify_full;        /* the store compares mapped objects too */
-    int verify_off;         /* ... or nothing */
-    int raw_fd;             /* a directory of its own on the file system that the objects are on, or -1 */
-    char raw_dir[PATH_MAX]; /* "": none */
-    int in_memory;          /* that file system is memory */
+    skep_store *store;        /* NULL between close and open */
+    int shared;               /* other processes of this host see its objects */
+    int verify_full;          /* the store compares mapped objects too */
+    int verify_off;           /* ... or nothing */
+    int in_memory;            /* the file system of its objects is memory */
+    struct bench_scratch raw; /* a directory of our own on that file system; fd -1: none */
 };
 
 /* Checks the URI, opens the store, makes the raw directory. */

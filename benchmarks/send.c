@@ -11,6 +11,7 @@
 
 #define ANSWER_MS      60000 /* for one answer, with others before it */
 #define WARM_UP_ROUNDS 1000
+#define WORKERS_MAX    256
 
 /* How a kind of task is made, and which answer the `index`th one of a run must have. */
 struct kind {
@@ -203,27 +204,35 @@ int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind which, ui
     return rc;
 }
 
-/* One task a worker and round: with all of them at work, each gets one sooner or later. */
+/* One task a worker; `seen` says which of them answered. */
+static int round_of_models(struct bench_sender *sender, unsigned char seen[WORKERS_MAX], skep_error *err)
+{
+    uint64_t workers = (uint64_t)sender->workers;
+    int rc = start(sender, workers, err);
+
+    for (uint64_t i = 0; rc == SKEP_OK && i < workers; i++)
+        rc = send_one(sender, &kinds[BENCH_MODEL], i, err);
+    for (uint64_t i = 0; rc == SKEP_OK && i < workers; i++) {
+        int worker = -1;
+
+        rc = receive_one(sender, &kinds[BENCH_MODEL], workers, &worker, err);
+        if (rc == SKEP_OK && worker >= 0 && worker < WORKERS_MAX)
+            seen[worker] = 1;
+    }
+    return rc == SKEP_OK ? interrupted(err) : rc;
+}
+
+/* With all of them at work at once, each gets a task sooner or later. */
 int bench_send_warm_up_model(struct bench_sender *sender, skep_error *err)
 {
-    unsigned char seen[256] = {0};
+    unsigned char seen[WORKERS_MAX] = {0};
     int missing = sender->workers, rc = SKEP_OK;
 
     for (int round = 0; rc == SKEP_OK && missing > 0 && round < WARM_UP_ROUNDS; round++) {
-        rc = start(sender, (uint64_t)sender->workers, err);
-        for (int i = 0; rc == SKEP_OK && i < sender->workers; i++)
-            rc = send_one(sender, &kinds[BENCH_MODEL], (uint64_t)i, err);
-        for (int i = 0; rc == SKEP_OK && i < sender->workers; i++) {
-            int worker = -1;
-
-            rc = receive_one(sender, &kinds[BENCH_MODEL], (uint64_t)sender->workers, &worker, err);
-            if (rc == SKEP_OK && worker >= 0 && worker < (int)sizeof seen && !seen[worker]) {
-                seen[worker] = 1;
-                missing--;
-            }
-        }
-        if (rc == SKEP_OK)
-            rc = interrupted(err);
+        rc = round_of_models(sender, seen, err);
+        missing = sender->workers;
+        for (int i = 0; i < WORKERS_MAX; i++)
+            missing -= seen[i];
     }
     if (rc == SKEP_OK && missing > 0)
         rc = skep_fail(err, SKEP_EFAILED, "%d of %d workers never got a task", missing, sender->workers);

@@ -2,7 +2,6 @@
 #include "benchmarks/pattern.h"
 #include "benchmarks/steering.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,14 +17,12 @@ static int open_server(struct bench_session *s, const struct bench_tasks *wanted
 
     if (wanted->queue == NULL) {
         const char *tmp = getenv("TMPDIR");
+        char prefix[64]; /* a socket's path is short */
 
-        snprintf(s->dir, sizeof s->dir, "%.32s/skep-bench-XXXXXX", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
-        if (mkdtemp(s->dir) == NULL) {
-            rc = skep_fail(err, skep_err_from_errno(errno), "%s: %s", s->dir, strerror(errno));
-            s->dir[0] = '\0';
+        snprintf(prefix, sizeof prefix, "%.40s/skep-bench-", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
+        if ((rc = bench_scratch_open(prefix, &s->dir, err)) != SKEP_OK)
             return rc;
-        }
-        snprintf(s->queue, sizeof s->queue, "ipc://%s/queue", s->dir);
+        snprintf(s->queue, sizeof s->queue, "ipc://%.500s/queue", s->dir.path);
     } else if ((size_t)snprintf(s->queue, sizeof s->queue, "%s", wanted->queue) >= sizeof s->queue) {
         return skep_fail(err, SKEP_ETOOBIG, "--queue: longer than a URI may be");
     }
@@ -103,6 +100,7 @@ int bench_session_open(struct bench_session *s, const struct bench_tasks *wanted
     int rc;
 
     memset(s, 0, sizeof *s);
+    s->dir.fd = -1;
     s->sender.wanted = wanted;
     if ((rc = open_store(s, wanted, err)) != SKEP_OK || (rc = open_server(s, wanted, err)) != SKEP_OK ||
         (rc = open_queues(s, wanted, err)) != SKEP_OK)
@@ -124,6 +122,5 @@ void bench_session_close(struct bench_session *s)
     skep_server_close(s->sender.server);
     skep_store_unref(s->sender.store);
     free(s->sender.answered);
-    if (s->dir[0] != '\0')
-        rmdir(s->dir);
+    bench_scratch_close(&s->dir);
 }

@@ -3,6 +3,7 @@
 #define SKEP_BENCH_STEERING_H
 
 #include "benchmarks/meter.h"
+#include "benchmarks/scratch.h"
 
 #include <skep/steering.h>
 
@@ -60,7 +61,7 @@ int bench_send_warm_up_model(struct bench_sender *sender, skep_error *err);
 /* All that a campaign has. */
 struct bench_session {
     struct bench_sender sender;
-    char dir[64]; /* of the socket; "": none of ours */
+    struct bench_scratch dir; /* of the socket; fd -1: none of ours */
     char queue[SKEP_URI_MAX];
 };
 int bench_session_open(struct bench_session *s, const struct bench_tasks *wanted, skep_error *err);
