@@ -98,6 +98,30 @@ static void blocks_are_aligned_and_whole(void **state)
     }
 }
 
+/* What a process that starts with SKEP_BLOCK_POOL=`bound` keeps of a freed MiB. */
+static void environment_keeps(const char *bound, size_t expected)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        setenv("SKEP_BLOCK_POOL", bound, 1);
+        skepi_block_free(skepi_block_alloc(MIB));
+        _exit(skepi_block_pool(SIZE_MAX) != expected);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void the_environment_bounds_the_pool(void **state)
+{
+    (void)state;
+    environment_keeps("0", 0);
+    environment_keeps("512k", 0);
+    environment_keeps("1m", MIB);
+    environment_keeps("", MIB);
+}
+
 static void a_freed_block_is_used_again(void **state)
 {
     void *a, *b;
@@ -493,6 +517,7 @@ static void uuids_differ_across_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_environment_bounds_the_pool), /* before the pool starts here */
         cmocka_unit_test(memory_arithmetic_is_checked),
         cmocka_unit_test(the_nth_allocation_fails),
         cmocka_unit_test(blocks_are_aligned_and_whole),

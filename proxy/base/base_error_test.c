@@ -157,6 +157,19 @@ static void say_two(void)
     skep_log(SKEP_LOG_DEBUG, "file", "not said");
 }
 
+static void say_fine(void)
+{
+    setenv("SKEP_LOG", "debug", 1);
+    skep_log(SKEP_LOG_DEBUG, "file", "said");
+}
+
+static void say_errors_only(void)
+{
+    setenv("SKEP_LOG", "error", 1);
+    skep_log(SKEP_LOG_WARN, "file", "not said");
+    skep_log(SKEP_LOG_ERROR, "file", "said");
+}
+
 static void *say_many(void *arg)
 {
     (void)arg;
@@ -183,6 +196,10 @@ static void lines_reach_standard_error_whole(void **state)
     (void)state;
     listen_to(say_two, said, sizeof said);
     assert_string_equal(said, "skep: warn: file: disk is full\n");
+    listen_to(say_fine, said, sizeof said);
+    assert_string_equal(said, "skep: debug: file: said\n");
+    listen_to(say_errors_only, said, sizeof said);
+    assert_string_equal(said, "skep: error: file: said\n");
     listen_to(say_from_threads, said, sizeof said);
     assert_int_equal(strlen(said), 100 * strlen(line));
     for (size_t i = 0; i < 100; i++)

@@ -99,7 +99,7 @@ static void start(void)
     pool.most = share < POOL_MOST ? (size_t)share : POOL_MOST;
     if (text != NULL && skep_size_parse(text, &wanted) == SKEP_OK)
         pool.most = wanted < SIZE_MAX ? (size_t)wanted : SIZE_MAX;
-    else if (text != NULL)
+    else if (text != NULL && text[0] != '\0')
         skep_log(SKEP_LOG_WARN, "block", "SKEP_BLOCK_POOL=%s is not a size; the pool keeps up to %zu bytes", text,
                  pool.most);
     skepi_base_fork_watch();

@@ -18,6 +18,8 @@ target_sources(skep_proxy PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/metrics.c
   ${CMAKE_CURRENT_LIST_DIR}/host.c)
 
+find_path(SKEP_XXHASH_INCLUDE xxhash.h REQUIRED DOC "where xxhash.h lies (Debian: libxxhash-dev); the library is not linked")
+
 # One source, compiled for each processor generation and chosen at run time; optimised in every build, because XXH3 without
 # inlining is a hundred times slower.
 set(sum_files sum_plain)
@@ -30,4 +32,5 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
 endif()
 foreach(name ${sum_files})
   set_property(SOURCE ${CMAKE_CURRENT_LIST_DIR}/${name}.c APPEND PROPERTY COMPILE_OPTIONS -O3)
+  set_property(SOURCE ${CMAKE_CURRENT_LIST_DIR}/${name}.c APPEND PROPERTY INCLUDE_DIRECTORIES ${SKEP_XXHASH_INCLUDE})
 endforeach()
