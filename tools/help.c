@@ -1,12 +1,12 @@
 /* help.c - help for people and as Markdown, all of it from the tables. */
 #include "tools/help.h"
 #include "tools/status.h"
+#include "tools/text.h"
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#define COLUMNS 79
-#define INDENT  28 /* where the text of an option begins */
+#define INDENT 28 /* where the text of an option begins */
 
 static const char title[] = "skep moves large data by passing small handles.";
 
@@ -18,30 +18,6 @@ static const struct {
     {"SKEP_LOG", "error, warn (unless said otherwise), info or debug: what is told on standard error"},
     {"SKEP_SCHEME_OPTION", "the default of an option, such as SKEP_SHM_CHECKSUM=on; skep info SCHEME lists them"},
 };
-
-/* Words of `text` from column `at`, wrapped, later lines indented. An empty line stays one. */
-static void wrap(FILE *to, const char *text, size_t at, size_t indent)
-{
-    while (*text) {
-        size_t word = strcspn(text, " \n");
-
-        if (at > indent && at + 1 + word > COLUMNS) {
-            fprintf(to, "\n%*s", (int)indent, "");
-            at = indent;
-        }
-        if (at > indent)
-            at += (size_t)fprintf(to, " ");
-        fwrite(text, 1, word, to);
-        at += word;
-        text += word;
-        if (strncmp(text, "\n\n", 2) == 0) {
-            fprintf(to, "\n\n%*s", (int)indent, "");
-            at = indent;
-        }
-        text += strspn(text, " \n");
-    }
-    fputc('\n', to);
-}
 
 static void option_name(const struct cli_option *o, char *out, size_t cap)
 {
@@ -63,7 +39,7 @@ static void print_options(FILE *to, const struct cli_option *options)
         if (n + 2 > INDENT)
             n = fprintf(to, "\n") - 1;
         fprintf(to, "%*s", INDENT - n, "");
-        wrap(to, o->help, INDENT, INDENT);
+        cli_text_wrap(to, o->help, INDENT, INDENT);
     }
 }
 
@@ -82,7 +58,7 @@ void cli_help_command(FILE *to, const struct cli_command *c)
     fprintf(to, "skep %s - %s\n\nUsage: skep %s %s\n", c->name, c->summary, c->name, c->usage);
     if (c->about) {
         fputc('\n', to);
-        wrap(to, c->about, 0, 0);
+        cli_text_wrap(to, c->about, 0, 0);
     }
     fputs("\nOptions:\n", to);
     print_options(to, c->options);
@@ -97,14 +73,14 @@ static void print_statuses(FILE *to)
 {
     for (const struct cli_status_row *row = cli_statuses; row->meaning; row++) {
         fprintf(to, "  %-9d", row->status);
-        wrap(to, row->meaning, 11, 11);
+        cli_text_wrap(to, row->meaning, 11, 11);
     }
     fputs("  128 + N  ended by signal N\n", to);
 }
 
 void cli_help_all(FILE *to)
 {
-    wrap(to, title, 0, 0);
+    cli_text_wrap(to, title, 0, 0);
     fputs("\nUsage: skep COMMAND [OPTION]... [ARGUMENT]...\n       skep --help | --version | help COMMAND\n\nCommands:\n",
           to);
     for (const struct cli_command *const *c = cli_commands; *c; c++)
@@ -121,7 +97,7 @@ void cli_help_all(FILE *to)
     fputs("\nEnvironment:\n", to);
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         fprintf(to, "  %s\n      ", variables[i].name);
-        wrap(to, variables[i].meaning, 6, 6);
+        cli_text_wrap(to, variables[i].meaning, 6, 6);
     }
     fputs("\nMore: skep COMMAND --help\n", to);
 }

@@ -112,6 +112,14 @@ static void option_json(const char *scheme, const skep_option *o, const char *en
     cli_json_end(&j);
 }
 
+/* The help stands below: the rest is a table, and help is as long as it needs to be. */
+static void option_text(const skep_option *o, const char *environment)
+{
+    printf("%-14s %-9s %-9s %-26s %s\n    ", o->name, class_names[o->klass], o->fallback ? o->fallback : "-", environment,
+           o->choices ? o->choices : type_names[o->type]);
+    cli_text_wrap(stdout, o->help, 4, 4);
+}
+
 static void show_options(const struct cli_call *call, const char *scheme, const skep_option *options)
 {
     char environment[96];
@@ -121,8 +129,7 @@ static void show_options(const struct cli_call *call, const char *scheme, const 
         if (call->json)
             option_json(scheme, o, environment);
         else
-            printf("  %-14s %-20s %-9s %-14s %-26s %s\n", o->name, o->choices ? o->choices : type_names[o->type],
-                   class_names[o->klass], o->fallback ? o->fallback : "-", environment, o->help);
+            option_text(o, environment);
     }
 }
 
@@ -143,7 +150,7 @@ int cli_info_scheme(struct cli_call *call, const char *scheme)
         printf("what          %s\n", c.info.help ? c.info.help : "-");
         printf("state         %s%s\n", c.info.available ? "available" : "missing: ", c.missing);
         printf("capabilities  %s\n", cli_connector_caps(c.info.caps, caps));
-        printf("\n  %-14s %-20s %-9s %-14s %-26s %s\n", "OPTION", "VALUES", "CLASS", "DEFAULT", "ENVIRONMENT", "MEANING");
+        printf("\n%-14s %-9s %-9s %-26s %s\n", "OPTION", "CLASS", "DEFAULT", "ENVIRONMENT", "VALUES");
     }
     show_options(call, c.info.scheme, c.info.options);
     show_options(call, c.info.scheme, c.info.common);

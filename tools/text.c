@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#define COLUMNS 79 /* of help and other prose */
+
 const char *cli_text_size(uint64_t bytes, char out[CLI_TEXT_MAX])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
@@ -104,6 +106,29 @@ size_t cli_text_columns(const char *text)
 void cli_text_pad(FILE *to, size_t used, size_t columns)
 {
     fprintf(to, "%*s", used < columns ? (int)(columns - used) : 0, "");
+}
+
+void cli_text_wrap(FILE *to, const char *text, size_t at, size_t indent)
+{
+    while (*text) {
+        size_t word = strcspn(text, " \n");
+
+        if (at > indent && at + 1 + word > COLUMNS) {
+            fprintf(to, "\n%*s", (int)indent, "");
+            at = indent;
+        }
+        if (at > indent)
+            at += (size_t)fprintf(to, " ");
+        fwrite(text, 1, word, to);
+        at += word;
+        text += word;
+        if (strncmp(text, "\n\n", 2) == 0) {
+            fprintf(to, "\n\n%*s", (int)indent, "");
+            at = indent;
+        }
+        text += strspn(text, " \n");
+    }
+    fputc('\n', to);
 }
 
 int cli_text_is_plain(const void *data, size_t size)

@@ -24,6 +24,8 @@ size_t cli_text_utf8(const char *text);
 size_t cli_text_print(FILE *to, const char *text);
 size_t cli_text_columns(const char *text); /* what cli_text_print would use */
 void cli_text_pad(FILE *to, size_t used, size_t columns);
+/* Print prose from column `at` on, wrapped, later lines indented; an empty line in it stays one. */
+void cli_text_wrap(FILE *to, const char *text, size_t at, size_t indent);
 /* 1 if the bytes are text that a terminal can show: UTF-8 without control characters but \t, \n and \r. */
 int cli_text_is_plain(const void *data, size_t size);
 
