@@ -13,7 +13,10 @@ add_library(skep_flags INTERFACE)
 target_include_directories(skep_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_compile_definitions(skep_flags INTERFACE _GNU_SOURCE)
 target_compile_options(skep_flags INTERFACE -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-                       -Wpointer-arith -Wwrite-strings -Werror)
+                       -Wpointer-arith -Wwrite-strings)
+if(SKEP_WERROR) # the presets have it; a compiler of another year may warn of what these do not
+  target_compile_options(skep_flags INTERFACE -Werror)
+endif()
 if(CMAKE_C_COMPILER_ID MATCHES Clang)
   target_compile_options(skep_flags INTERFACE -Wthread-safety)
 endif()
