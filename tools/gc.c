@@ -4,8 +4,10 @@
 #include "tools/status.h"
 #include "tools/stores.h"
 #include "tools/text.h"
+#include <skep/connector.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 struct gc_args {
     int dry_run;
@@ -40,19 +42,20 @@ static void show(const skep_garbage *garbage, void *arg)
     putchar('\n');
 }
 
-static int sweep_store(const char *uri, void *arg)
+/* Of one store, or of all of a scheme. */
+static void sweep(struct sweep *s, const char *uri)
 {
-    struct sweep *s = arg;
     const struct gc_args *args = s->call->args;
-    skep_store *store = NULL;
     skep_error err;
-    int rc = cli_store_open(s->call, uri, 1, &store, &err);
 
-    if (rc == SKEP_OK)
-        rc = skep_store_gc(store, args->dry_run, show, s, &err);
-    skep_store_unref(store);
-    if (rc != SKEP_OK && !(rc == SKEP_ENOENT && s->call->n_words == 0)) /* one that went meanwhile needs no sweeping */
+    if (skep_gc(uri, args->dry_run, show, s, &err) != SKEP_OK)
         s->status = cli_fail(s->call, &err);
+}
+
+static int sweep_scheme(const skep_connector_info *info, void *arg)
+{
+    if (info->available && !(info->caps & SKEP_CAP_WRAPS))
+        sweep(arg, info->scheme);
     return cli_signals_got();
 }
 
@@ -61,12 +64,13 @@ static int gc_run(struct cli_call *call)
     const struct gc_args *args = call->args;
     struct sweep s = {.call = call};
     char size[CLI_TEXT_MAX];
-    skep_error err;
 
+    if (call->n_words && !strstr(call->words[0], "://"))
+        return cli_failf(call, SKEP_EINVAL, "%s is not a store: wanted is a URI such as shm://campaign", call->words[0]);
     if (call->n_words)
-        sweep_store(call->words[0], &s);
-    else if (cli_stores_each(sweep_store, &s, &err) < 0)
-        s.status = cli_fail(call, &err);
+        sweep(&s, call->words[0]);
+    else
+        skep_connectors(sweep_scheme, &s);
     if (call->json || s.status != CLI_DONE)
         return s.status;
     if (s.things == 0)
@@ -86,9 +90,9 @@ const struct cli_command cli_gc = {
     .name = "gc",
     .usage = "[URI]",
     .summary = "remove what dead programs left behind",
-    .about =
-        "In one store, or without a URI in every node store of yours on this host. Objects are not garbage: they stay until "
-        "they are evicted. What a living program works on is left alone.",
+    .about = "Looking with --dry-run changes nothing. In one store, or without a URI in every node store of yours on this "
+             "host. Objects are not garbage: they stay until "
+             "they are evicted. What a living program works on is left alone.",
     .examples = "skep gc --dry-run\nskep gc shm://campaign",
     .options = gc_options,
     .args_size = sizeof(struct gc_args),

@@ -14,8 +14,9 @@
 #define OPS(X)                                                                                                              \
     X(open)                                                                                                                 \
     X(put)                                                                                                                  \
-    X(get) X(evict) X(exists) X(read) X(reserve) X(commit) X(wait) X(list) X(name_set) X(name_get) X(gc) X(put_batch)       \
-        X(get_batch) X(exists_batch) X(evict_batch)
+    X(get)                                                                                                                  \
+    X(evict) X(exists) X(read) X(reserve) X(commit) X(wait) X(list) X(name_set) X(name_get) X(put_batch) X(get_batch)       \
+        X(exists_batch) X(evict_batch)
 #define NUMBER(op) OP_##op,
 enum op { OPS(NUMBER) OP_ANY };
 #undef NUMBER
@@ -284,11 +285,6 @@ static int fault_name_get(void *self, const char *name, char *out, size_t cap, u
     PASS(name_get, by_ns, name, out, cap, by_ns);
 }
 
-static int fault_gc(void *self, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
-{
-    PASS(gc, SKEP_FOREVER, dry_run, func, arg);
-}
-
 /* Others must reach what this one wraps by the same road. */
 static int fault_identity(void *self, char *out, size_t cap, skep_error *err)
 {
@@ -368,7 +364,6 @@ static const skep_connector fault = {
     .list = fault_list,
     .name_set = fault_name_set,
     .name_get = fault_name_get,
-    .gc = fault_gc,
     .identity = fault_identity,
     .put_batch = fault_put_batch,
     .get_batch = fault_get_batch,

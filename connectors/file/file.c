@@ -23,15 +23,24 @@ static int map_choice(const char *word)
     return strcmp(word, "on") == 0 ? SKEP_NODE_MAP_ON : strcmp(word, "off") == 0 ? SKEP_NODE_MAP_OFF : SKEP_NODE_MAP_AUTO;
 }
 
+static int take_directory(const skep_uri *uri, skep_node_opts *opts, skep_error *err)
+{
+    const char *at = host->uri_host(uri);
+
+    opts->directory = host->uri_path(uri);
+    if (opts->directory[0] != '/' || (*at != '\0' && strcmp(at, "localhost") != 0))
+        return host->fail(err, SKEP_EINVAL, "a directory is wanted, with its whole path: file:///scratch/objects");
+    return SKEP_OK;
+}
+
 static int file_open(void *self, const skep_uri *uri, int existing, uint64_t by_ns, skep_error *err)
 {
     struct file *f = self;
     skep_node_opts opts = {.size = sizeof opts, .by_ns = by_ns, .existing = existing};
-    const char *at = host->uri_host(uri);
+    int rc = take_directory(uri, &opts, err);
 
-    opts.directory = host->uri_path(uri);
-    if (opts.directory[0] != '/' || (*at != '\0' && strcmp(at, "localhost") != 0))
-        return host->fail(err, SKEP_EINVAL, "a directory is wanted, with its whole path: file:///scratch/objects");
+    if (rc != SKEP_OK)
+        return rc;
     opts.map = map_choice(host->uri_option(uri, "map"));
     opts.sync = host->uri_bool(uri, "sync");
     return host->node->open(&opts, &f->node, err);
@@ -94,9 +103,12 @@ static int file_name_get(void *self, const char *name, char *out, size_t cap, ui
     return host->node->name_get(((struct file *)self)->node, name, out, cap, err);
 }
 
-static int file_gc(void *self, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+static int file_gc(const skep_uri *uri, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
 {
-    return host->node->gc(((struct file *)self)->node, dry_run, func, arg, err);
+    skep_node_opts opts = {.size = sizeof opts};
+    int rc = take_directory(uri, &opts, err);
+
+    return rc == SKEP_OK ? host->node->gc(&opts, dry_run, func, arg, err) : rc;
 }
 
 static const skep_connector file_connector = {

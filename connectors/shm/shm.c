@@ -32,6 +32,11 @@ static int name_ok(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
 }
 
+static int bad_name(skep_error *err)
+{
+    return host->fail(err, SKEP_EINVAL, "a store's name is wanted: 1 to 63 letters, digits, '-', '_' or '.', not first");
+}
+
 static int shm_open_store(void *self, const skep_uri *uri, int existing, uint64_t by_ns, skep_error *err)
 {
     struct shm *s = self;
@@ -40,7 +45,7 @@ static int shm_open_store(void *self, const skep_uri *uri, int existing, uint64_
 
     opts.name = host->uri_host(uri);
     if (!name_ok(opts.name) || (*path != '\0' && strcmp(path, "/") != 0))
-        return host->fail(err, SKEP_EINVAL, "a store's name is wanted: 1 to 63 letters, digits, '-', '_' or '.', not first");
+        return bad_name(err);
     if (host->uri_has(uri, "dir"))
         opts.directory = host->uri_option(uri, "dir");
     if (host->uri_has(uri, "pool"))
@@ -127,9 +132,15 @@ static int shm_name_get(void *self, const char *name, char *out, size_t cap, uin
     return host->node->name_get(((struct shm *)self)->node, name, out, cap, err);
 }
 
-static int shm_gc(void *self, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+static int shm_gc(const skep_uri *uri, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
 {
-    return host->node->gc(((struct shm *)self)->node, dry_run, func, arg, err);
+    skep_node_opts opts = {.size = sizeof opts, .name = host->uri_host(uri)};
+
+    if (opts.name[0] != '\0' && !name_ok(opts.name))
+        return bad_name(err);
+    if (host->uri_has(uri, "dir"))
+        opts.directory = host->uri_option(uri, "dir");
+    return host->node->gc(&opts, dry_run, func, arg, err);
 }
 
 struct found {
@@ -148,11 +159,11 @@ static int see_store(const char *name, void *arg)
     return f->func(uri, f->arg);
 }
 
-static int shm_stores(skep_store_func func, void *arg, skep_error *err)
+static int shm_stores(const skep_uri *uri, skep_store_func func, void *arg, skep_error *err)
 {
     struct found f = {func, arg};
 
-    return host->node->names(NULL, see_store, &f, err);
+    return host->node->names(host->uri_has(uri, "dir") ? host->uri_option(uri, "dir") : NULL, see_store, &f, err);
 }
 
 static const skep_connector shm_connector = {

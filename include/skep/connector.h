@@ -141,9 +141,10 @@ struct skep_connector {
     int (*name_set)(void *self, const char *name, const char *handle, uint64_t by_ns,
                     skep_error *err); /* NULL: SKEP_ENOTSUP */
     int (*name_get)(void *self, const char *name, char *out, size_t cap, uint64_t by_ns, skep_error *err);
-    int (*gc)(void *self, int dry_run, skep_garbage_func func, void *arg, skep_error *err); /* NULL: nothing is ever left */
-    int (*stores)(skep_store_func func, void *arg,
-                  skep_error *err); /* without `self`: the stores of this host; NULL: none */
+    /* Without `self`: what is left behind in the store of `uri`, or of all if it names none. NULL: nothing ever is */
+    int (*gc)(const skep_uri *uri, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
+    /* Without `self`: the stores of this host; `uri` names none and has the options. NULL: none */
+    int (*stores)(const skep_uri *uri, skep_store_func func, void *arg, skep_error *err);
     /* The identity as others reach it, where that is not the URI's own (an advertised address). NULL: the URI's. */
     int (*identity)(void *self, char *out, size_t cap, skep_error *err);
     int (*put_batch)(void *self, skep_ref *refs, const struct iovec *items, size_t n, const skep_put *how, size_t *done,

@@ -53,7 +53,8 @@ struct skep_node_api {
     int (*list)(skep_node *node, skep_entry_func func, void *arg, skep_error *err);
     int (*name_set)(skep_node *node, const char *name, const char *handle, skep_error *err);
     int (*name_get)(skep_node *node, const char *name, char *out, size_t cap, skep_error *err);
-    int (*gc)(skep_node *node, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
+    /* Of the store that `opts` names, which it does not open, or of all in the directory: name is "". */
+    int (*gc)(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
     /* Names of the shared-memory stores in a directory (NULL: the default one). */
     int (*names)(const char *directory, skep_store_func func, void *arg, skep_error *err);
 };

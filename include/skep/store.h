@@ -135,16 +135,6 @@ SKEP_API int skep_store_name_set(skep_store *store, const char *name, const char
 SKEP_API int skep_store_name_get(skep_store *store, const char *name, char *out, size_t cap, uint64_t by_ns,
                                  skep_error *err);
 
-/* What dead processes left behind. `func` (may be NULL) sees each thing; with dry_run nothing is removed. */
-typedef struct skep_garbage {
-    size_t size;
-    const char *what; /* "unfinished write", "store of a program that ended", ... */
-    const char *path;
-    uint64_t bytes;
-} skep_garbage;
-typedef void (*skep_garbage_func)(const skep_garbage *garbage, void *arg);
-SKEP_API int skep_store_gc(skep_store *store, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
-
 SKEP_API int skep_store_metrics(skep_store *store, int op, skep_metrics *out);
 
 /* ---- connectors ---------------------------------------------------------------------------------- */
@@ -161,9 +151,21 @@ typedef struct skep_connector_info {
 } skep_connector_info;
 typedef int (*skep_connector_func)(const skep_connector_info *info, void *arg);
 SKEP_API int skep_connectors(skep_connector_func func, void *arg);
-/* The stores of one scheme that this host and user have, as URIs: those nobody has open too. */
+/* The stores of one scheme ("shm", or with options "shm:?dir=/x") that this host and user have, as URIs: those nobody has
+ * open too. */
 typedef int (*skep_store_func)(const char *uri, void *arg);
 SKEP_API int skep_stores(const char *scheme, skep_store_func func, void *arg, skep_error *err);
+
+/* What dead processes left behind, in one store ("shm://campaign"), or in all that skep_stores finds ("shm"). It opens none,
+ * as that would clear it up: with dry_run nothing changes. `func` (may be NULL) sees each thing. */
+typedef struct skep_garbage {
+    size_t size;
+    const char *what; /* "unfinished write", "store of programs that ended", ... */
+    const char *path;
+    uint64_t bytes;
+} skep_garbage;
+typedef void (*skep_garbage_func)(const skep_garbage *garbage, void *arg);
+SKEP_API int skep_gc(const char *uri, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
 
 SKEP_END_DECLS
 #endif

@@ -1,15 +1,46 @@
-/* gc.c - what dead processes left behind, in this store and in those beside it. */
+/* gc.c - what dead processes left behind, seen without opening a store: an opener clears up. */
 #include "proxy/node/impl.h"
 
-int skepi_node_gc(skep_node *node, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
-{
-    int rc = skepi_node_meta(node, 0, err);
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
 
+static int gc_disk(const char *directory, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+{
+    int tmp, dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir < 0)
+        return skepi_errno(err, errno, directory);
+    if ((tmp = skepi_openat(dir, ".skep/tmp", O_RDONLY | O_DIRECTORY, 0)) >= 0)
+        skepi_tmp_reap(tmp, directory, !dry_run, func, arg);
+    skepi_closefd(&tmp);
+    skepi_closefd(&dir);
+    return SKEP_OK;
+}
+
+static int gc_shared(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+{
+    int base, all = opts->name[0] == '\0';
+    char place[SKEP_URI_MAX];
+    struct stat st;
+    int rc = skepi_base_open(opts->directory, 1, &base, place, err);
+
+    if (rc == SKEP_ENOENT)
+        return all ? SKEP_OK : skep_fail(err, rc, "no such store on this host");
     if (rc != SKEP_OK)
         return rc;
-    if (node->tmp >= 0)
-        skepi_tmp_reap(node->tmp, !dry_run, func, arg);
-    if (!node->disk)
-        skepi_base_reap(node->base, node->place, node->name, !dry_run, func, arg);
-    return SKEP_OK;
+    if (all)
+        skepi_base_reap(base, place, NULL, !dry_run, func, arg);
+    else if (fstatat(base, opts->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        skepi_store_reap(base, place, opts->name, !dry_run, func, arg);
+    else
+        rc = skep_fail(err, SKEP_ENOENT, "no such store on this host");
+    skepi_closefd(&base);
+    return rc;
+}
+
+int skepi_node_gc(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+{
+    return opts->name == NULL ? gc_disk(opts->directory, dry_run, func, arg, err) : gc_shared(opts, dry_run, func, arg, err);
 }

@@ -128,10 +128,13 @@ int skepi_node_meta(skep_node *node, int make, skep_error *err);
 /* ---- lifetime.c: what happens when openers leave, or died ---- */
 
 void skepi_node_leave(skep_node *node); /* the last opener empties the pool; removes a session store, or an empty one */
-/* Stores and half-made stores that nobody has open: with `remove`, what they leave behind goes. */
+/* Stores and half-made stores that nobody has open: with `remove`, what they leave behind goes. `own` is left alone; where
+ * it is NULL, what is unfinished in stores that somebody has open is looked at too. */
 void skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg);
-/* Unfinished writes whose writer is dead. */
-void skepi_tmp_reap(int tmp, int remove, skep_garbage_func func, void *arg);
+/* One store: all of the above if nobody has it open, else unfinished writes. */
+void skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg);
+/* Unfinished writes whose writer is dead, of the store at `place`. */
+void skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg);
 
 /* ---- space.c, cgroup.c ---- */
 
@@ -191,6 +194,6 @@ int skepi_node_names(const char *directory, skep_store_func func, void *arg, ske
 int skepi_node_name_set(skep_node *node, const char *name, const char *handle, skep_error *err);
 int skepi_node_name_get(skep_node *node, const char *name, char *out, size_t cap, skep_error *err);
 int skepi_names_each(skep_node *node, skep_entry_func func, void *arg, int *stopped);
-int skepi_node_gc(skep_node *node, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
+int skepi_node_gc(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
 
 #endif

@@ -46,7 +46,7 @@ static int old_enough(int fd, uint64_t ns)
 struct reap {
     struct garbage g;
     int remove;
-    const char *own;   /* the caller's store: left alone */
+    const char *own;   /* the opener's store: left alone; NULL: nobody is opening one */
     const char *under; /* where the files lie that are being looked at */
 };
 
@@ -69,9 +69,9 @@ static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino,
     return 0;
 }
 
-void skepi_tmp_reap(int tmp, int remove, skep_garbage_func func, void *arg)
+void skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg)
 {
-    struct reap r = {{func, arg, "unfinished write", ".skep/tmp"}, remove, NULL, ""};
+    struct reap r = {{func, arg, "unfinished write", place}, remove, NULL, ".skep/tmp"};
 
     skepi_dir_each(tmp, ".", reap_tmp, &r);
 }
@@ -114,7 +114,7 @@ void skepi_node_leave(skep_node *node)
     if (node->lock < 0 || skepi_flock(node->lock, LOCK_EX | LOCK_NB) != 0)
         return; /* not the last */
     skepi_pool_trim(node, 0, 0);
-    skepi_tmp_reap(node->tmp, 1, NULL, NULL);
+    skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     if (node->session || is_empty(node->dir, node->meta))
         remove_store(node->base, node->name);
 }
@@ -183,6 +183,10 @@ static int reap_entry(int base, const char *name, unsigned char type, uint64_t i
             reap_hidden(base, name, dir, r);
         else if (fstat(dir, &st) == 0 && skepi_same(base, name, &st))
             reap_store(base, name, dir, meta, r);
+    } else if (meta >= 0 && r->own == NULL) {
+        r->g.what = "unfinished write";
+        r->under = name;
+        skepi_dir_each(meta, "tmp", reap_tmp, r);
     }
     skepi_closefd(&lock);
     skepi_closefd(&meta);
@@ -195,4 +199,11 @@ void skepi_base_reap(int base, const char *place, const char *own, int remove, s
     struct reap r = {{func, arg, "", place}, remove, own, ""};
 
     skepi_dir_each(base, ".", reap_entry, &r);
+}
+
+void skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg)
+{
+    struct reap r = {{func, arg, "", place}, remove, NULL, ""};
+
+    reap_entry(base, name, DT_DIR, 0, &r);
 }

@@ -78,7 +78,7 @@ static int open_shared(skep_node *node, const skep_node_opts *opts, skep_error *
                               : skep_fail(err, SKEP_ETIMEDOUT, "%s: removed by others again and again", node->name);
     if (rc != SKEP_OK)
         return rc;
-    skepi_tmp_reap(node->tmp, 1, NULL, NULL);
+    skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     skepi_cgroup_find("", node->cgroup);
     choose_pool(node, opts->pool_bytes);
     return SKEP_OK;
@@ -98,7 +98,7 @@ static int open_disk(skep_node *node, const skep_node_opts *opts, skep_error *er
         return rc;
     node->remote = !is_local(node->dir);
     if (node->tmp >= 0)
-        skepi_tmp_reap(node->tmp, 1, NULL, NULL);
+        skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     return SKEP_OK;
 }
 

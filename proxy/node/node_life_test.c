@@ -198,6 +198,7 @@ static void garbage_is_shown_then_removed(void **state)
 {
     struct opener session, plain;
     skep_node *node = open_shared(base, "mine"), *theirs = open_shared(base, "theirs");
+    skep_node_opts all = shared_opts(base, "");
     char text[1024] = "", before[1024];
     skep_ref ref = put_object(theirs, "gone", 3 * MIB, 1);
     int fd;
@@ -208,26 +209,26 @@ static void garbage_is_shown_then_removed(void **state)
     OK(NODE.evict(theirs, &ref, &err));
     assert_true((fd = openat(node->tmp, "left", O_RDWR | O_CREAT | O_CLOEXEC, 0600)) >= 0);
     assert_int_equal(ftruncate(fd, 1), 0);
-    OK(NODE.gc(node, 1, tell, text, &err));
+    OK(NODE.gc(&all, 1, tell, text, &err));
     assert_string_equal(text, "/left: unfinished write 0 MiB; ");
     assert_int_equal(flock(fd, LOCK_EX), 0); /* now it has a writer */
     text[0] = '\0';
-    OK(NODE.gc(node, 1, tell, text, &err));
+    OK(NODE.gc(&all, 1, tell, text, &err));
     assert_string_equal(text, "");
     close(fd);
     kill_opener(session);
     kill_opener(plain);
     NODE.close(theirs, 1); /* as if killed: its lock goes, nothing else */
-    OK(NODE.gc(node, 1, tell, text, &err));
+    OK(NODE.gc(&all, 1, tell, text, &err));
     assert_non_null(strstr(text, "/left: unfinished write 0 MiB"));
     assert_non_null(strstr(text, "/run: store of programs that ended 2 MiB"));
     assert_non_null(strstr(text, "/pool: warm memory of a store that nobody has open 3 MiB"));
     memcpy(before, text, sizeof before);
     text[0] = '\0';
-    OK(NODE.gc(node, 0, tell, text, &err));
+    OK(NODE.gc(&all, 0, tell, text, &err));
     assert_string_equal(text, before); /* looking had changed nothing */
     text[0] = '\0';
-    OK(NODE.gc(node, 0, tell, text, &err));
+    OK(NODE.gc(&all, 0, tell, text, &err));
     assert_string_equal(text, "");
     theirs = open_shared(base, "theirs");
     ref = ref_of("b");

@@ -7,6 +7,7 @@
 #include "proxy/store/options.h"
 #include "proxy/store/sync.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static pthread_mutex_t mu = PTHREAD_MUTEX_INITIALIZER; /* rank 30; guards `known`, its links and `ready` */
@@ -18,8 +19,8 @@ static struct skepi_connector *known;
     X(exists)                                                                                                               \
     X(read)                                                                                                                 \
     X(reserve)                                                                                                              \
-    X(commit) X(abort) X(wait) X(list) X(name_set) X(name_get) X(gc) X(identity) X(put_batch) X(get_batch) X(exists_batch)  \
-        X(evict_batch)
+    X(commit)                                                                                                               \
+    X(abort) X(wait) X(list) X(name_set) X(name_get) X(identity) X(put_batch) X(get_batch) X(exists_batch) X(evict_batch)
 
 static const struct skepi_connector_row *find_row(const char *scheme)
 {
@@ -75,6 +76,7 @@ static int load_wrapped(struct skepi_connector *c, size_t outer_len, skep_error 
     c->table = outer->table;
     c->table.caps = inner->table.caps;
     c->table.stores = NULL;
+    c->table.gc = inner->table.gc;
 #define TAKE_OUT(op)                                                                                                        \
     if (inner->table.op == NULL)                                                                                            \
         c->table.op = NULL;
@@ -215,20 +217,59 @@ int skep_connectors(skep_connector_func func, void *arg)
     return rc;
 }
 
+/* A store's URI, or a scheme alone, taken apart with the tables of the scheme. */
+static int find_place(const char *place, const struct skepi_connector **lend, skep_uri **take, skep_error *err)
+{
+    char text[SKEP_URI_MAX];
+    int n = snprintf(text, sizeof text, "%s%s", place, strchr(place, ':') != NULL ? "" : ":");
+    int rc;
+
+    if (n < 0 || (size_t)n >= sizeof text)
+        return skep_fail(err, SKEP_ETOOBIG, "%.200s: longer than the %d characters of a URI", place, SKEP_URI_MAX - 1);
+    rc = skepi_connector_find(text, lend, err);
+    return rc == SKEP_OK ? skep_uri_parse(text, (*lend)->options, (*lend)->n_options, take, err) : rc;
+}
+
+static int place_fail(const char *place, int rc, const skep_error *e, skep_error *err)
+{
+    return skep_fail(err, rc, "%.200s: %s", place, e->text[0] != 0 ? e->text : skep_err_text(rc));
+}
+
 int skep_stores(const char *scheme, skep_store_func func, void *arg, skep_error *err)
 {
     const struct skepi_connector *c;
-    skep_error e;
+    skep_error e = {0, ""};
+    skep_uri *uri;
     int rc;
 
     if (scheme == NULL || func == NULL)
         return skep_fail(err, SKEP_EINVAL, "skep_stores: no scheme or no function");
-    rc = skepi_connector_find(scheme, &c, err);
-    if (rc != SKEP_OK || c->table.stores == NULL)
+    rc = find_place(scheme, &c, &uri, err);
+    if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
-    rc = c->table.stores(func, arg, &e);
-    return rc < 0 ? skep_fail(err, rc, "%s: %s", scheme, e.text[0] != 0 ? e.text : skep_err_text(rc)) : rc;
+    if (c->table.stores != NULL)
+        rc = c->table.stores(uri, func, arg, &e);
+    skep_uri_free(uri);
+    return rc < 0 ? place_fail(scheme, rc, &e, err) : rc;
+}
+
+int skep_gc(const char *place, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
+{
+    const struct skepi_connector *c;
+    skep_error e = {0, ""};
+    skep_uri *uri;
+    int rc, all;
+
+    if (place == NULL)
+        return skep_fail(err, SKEP_EINVAL, "skep_gc: no URI");
+    rc = find_place(place, &c, &uri, err);
+    if (rc != SKEP_OK)
+        return rc;
+    all = skep_uri_host(uri)[0] == 0 && skep_uri_path(uri)[0] == 0;
+    if (c->table.gc != NULL && (!all || c->table.stores != NULL))
+        rc = c->table.gc(uri, dry_run, func, arg, &e);
+    skep_uri_free(uri);
+    return rc == SKEP_OK ? SKEP_OK : place_fail(place, rc, &e, err);
 }
 
 void skepi_connectors_fork(enum skepi_fork_when when)

@@ -99,11 +99,6 @@ int skepi_do_name_get(skep_store *s, const char *name, char *out, size_t cap, ui
     return s->ops->name_get != NULL ? s->ops->name_get(s->self, name, out, cap, by_ns, e) : lacks(s, "names", e);
 }
 
-int skepi_do_gc(skep_store *s, int dry_run, skep_garbage_func func, void *arg, skep_error *e)
-{
-    return s->ops->gc != NULL ? s->ops->gc(s->self, dry_run, func, arg, e) : SKEP_OK;
-}
-
 int skepi_do_reserve(skep_store *s, skep_ref *ref, size_t size, uint64_t by_ns, struct skepi_room *room, skep_error *e)
 {
     if (s->ops->reserve != NULL)

@@ -15,7 +15,6 @@ int skepi_do_wait(skep_store *s, const skep_ref *ref, uint64_t by_ns, skep_error
 int skepi_do_list(skep_store *s, skep_entry_func func, void *arg, skep_error *e);
 int skepi_do_name_set(skep_store *s, const char *name, const char *handle, uint64_t by_ns, skep_error *e);
 int skepi_do_name_get(skep_store *s, const char *name, char *out, size_t cap, uint64_t by_ns, skep_error *e);
-int skepi_do_gc(skep_store *s, int dry_run, skep_garbage_func func, void *arg, skep_error *e);
 
 /* Memory to write an object into: the medium's, or heap. */
 struct skepi_room {

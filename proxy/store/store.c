@@ -206,15 +206,3 @@ int skep_store_name_get(skep_store *store, const char *name, char *out, size_t c
     rc = skepi_do_name_get(store, name, out, cap, by_ns, &e);
     return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, &e, err);
 }
-
-int skep_store_gc(skep_store *store, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
-{
-    skep_error e;
-    int rc = skepi_store_ready(store, skepi_store_by(store, SKEP_FOREVER), err);
-
-    if (rc != SKEP_OK)
-        return rc;
-    e.text[0] = 0;
-    rc = skepi_do_gc(store, dry_run, func, arg, &e);
-    return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, &e, err);
-}

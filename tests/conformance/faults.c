@@ -181,12 +181,6 @@ static int act_name_get(struct bench *b)
     return rc;
 }
 
-static int act_gc(struct bench *b)
-{
-    b->got = 0;
-    return skep_store_gc(b->store, 0, NULL, NULL, &conf_err);
-}
-
 struct op {
     const char *name;
     size_t member; /* of the connector's table, that has it or not */
@@ -208,7 +202,6 @@ static const struct op ops[] = {
     OP(list, act_list),
     OP(name_set, act_name_set),
     OP(name_get, act_name_get),
-    OP(gc, act_gc),
     OP(put_batch, act_put_batch),
     OP(get_batch, act_get_batch),
     OP(exists_batch, act_exists_batch),
@@ -363,7 +356,6 @@ static int scenario(const char *uri, const char *options, int code)
     TRY(skep_proxy_evict(other, SKEP_FOREVER, &conf_err));
     TRY(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     TRY(skep_store_evict_batch(store, &second, 1, SKEP_FOREVER, &done, &conf_err));
-    TRY(skep_store_gc(store, 0, NULL, NULL, &conf_err));
     skep_proxy_unref(other);
     skep_proxy_unref(proxy);
     skep_store_unref(store);

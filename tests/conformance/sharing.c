@@ -130,10 +130,10 @@ static void gc_leaves_live_objects(const char *uri)
     CONF_OK(skep_store_reserve(store, 100, NULL, &slot, &conf_err));
     memset(skep_slot_data(slot), 7, 100);
     for (int dry_run = 1; dry_run >= 0; dry_run--)
-        CONF_OK(skep_store_gc(store, dry_run, see_garbage, &garbage, &conf_err));
+        CONF_OK(skep_gc(uri, dry_run, see_garbage, &garbage, &conf_err));
     assert_int_equal(garbage, 0); /* an unfinished write of a living process is none */
     CONF_OK(skep_slot_commit(&slot, NULL, &conf_err));
-    CONF_OK(skep_store_gc(store, 0, NULL, NULL, &conf_err));
+    CONF_OK(skep_gc(uri, 0, NULL, NULL, &conf_err));
     CONF_OK(skep_store_get(store, &ref, SKEP_FOREVER, &buf, &conf_err));
     assert_true(conf_is_filled(skep_buf_data(buf), 5000, 1));
     skep_buf_unref(buf);

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 import uuid
 
@@ -47,6 +48,7 @@ class Box:
     def __init__(self):
         self.dir = tempfile.mkdtemp(prefix="skep-command-")
         self.stores = []
+        self.folders = [self.dir]
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("SKEP_")}
         self.env["TERM"] = "xterm"
 
@@ -60,6 +62,11 @@ class Box:
     def shm(self):
         self.stores.append(f"shm://command-test-{uuid.uuid4().hex[:12]}")
         return self.stores[-1]
+
+    def private_shm(self):
+        """From now on the node stores lie in a folder of this test's own: nobody else's are there."""
+        self.folders.append(tempfile.mkdtemp(prefix="skep-command-", dir="/dev/shm"))
+        self.env["SKEP_SHM_DIR"] = self.folders[-1]
 
     def file(self):
         return "file://" + self.path(f"store-{uuid.uuid4().hex[:6]}")
@@ -79,6 +86,14 @@ class Box:
             assert result.err == "", f"skep {' '.join(words)} said: {result.err}"
         return result
 
+    @staticmethod
+    def wait_for(question):
+        deadline = time.monotonic() + SECONDS
+        while not question():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return True
+
     def put(self, uri, data, *options):
         return self.run("put", uri, "-", *options, data=data).line
 
@@ -86,7 +101,8 @@ class Box:
         for uri in self.stores:
             env = {**self.env}
             subprocess.run([COMMAND, "evict", "--all", uri], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env)
-        shutil.rmtree(self.dir)
+        for folder in self.folders:
+            shutil.rmtree(folder)
 
 
 def safetensors(tensors, metadata=None):

@@ -1,7 +1,8 @@
 """skep ls, name, gc, connectors, info of stores and schemes, evict --all."""
 import os
+import subprocess
 
-from harness import run_all
+from harness import COMMAND, run_all
 
 
 def stores(box):
@@ -29,13 +30,14 @@ def test_ls_of_a_store(box):
 
 
 def test_ls_of_all_stores(box):
+    box.private_shm()
+    assert box.run("ls").out == b""
     uri = box.shm()
     box.put(uri, b"x" * 5000, "--name", "n")
     box.put(uri, b"x" * 5000)
-    [record] = [r for r in box.run("ls", "--json").records if r["uri"] == uri]
+    record = box.run("ls", "--json").record
     assert record == {"record": "store", "uri": uri, "objects": 2, "size_bytes": 10000, "names": 1}
-    [line] = [l for l in box.run("ls").text.splitlines() if l.endswith(uri)]
-    assert line.split() == ["9.8", "KiB", "2", "1", uri]
+    assert box.run("ls").text.splitlines()[1].split() == ["9.8", "KiB", "2", "1", uri]
     assert "needs a store" in box.run("ls", "--handles", expect=2).err
 
 
@@ -104,9 +106,27 @@ def test_gc(box):
         assert box.run("gc", uri).line == "nothing was left behind"
         assert box.run("gc", "--json", uri).out == b""
         box.run("exists", handle)
-    for record in box.run("gc", "--dry-run", "--json").records:
-        assert record["record"] == "garbage" and record["removed"] is False and record["size_bytes"] >= 0
     box.run("gc", "shm://no-such-store-of-anybody", expect=1)
+    assert "not a store" in box.run("gc", "campaign", expect=2).err
+
+
+def test_gc_of_what_a_killed_program_left(box):
+    box.private_shm()
+    uri = box.shm()
+    writer = subprocess.Popen([COMMAND, "put", uri + "?lifetime=session", "-", "--size", "1m"], stdin=subprocess.PIPE, env=box.env)
+    assert box.wait_for(lambda: box.run("ls", "--json").records)
+    writer.kill()
+    writer.wait()
+    writer.stdin.close()
+    for _ in range(2): # looking changes nothing
+        record = box.run("gc", "--dry-run", "--json").record
+        assert record["record"] == "garbage" and record["removed"] is False
+        assert record["what"] == "store of programs that ended" and record["path"].endswith("/" + uri[6:])
+        assert box.run("gc", "--dry-run", "--json", uri).record == record
+    assert "would be freed" in box.run("gc", "--dry-run").text
+    assert "store of programs that ended" in box.run("gc").text
+    assert box.run("gc").line == "nothing was left behind"
+    box.run("gc", uri, expect=1)
 
 
 def test_connectors(box):
