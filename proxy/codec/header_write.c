@@ -152,21 +152,32 @@ static void add_u64(struct sink *s, uint64_t value)
     add(s, digits, (size_t)snprintf(digits, sizeof digits, "%" PRIu64, value));
 }
 
-static void add_string(struct sink *s, const char *text)
+static void add_escape(struct sink *s, char c)
 {
     static const char from[] = "\"\\\b\f\n\r\t", into[] = "\"\\bfnrt";
+    const char *found = strchr(from, c);
+    char text[7];
+
+    if (found != NULL)
+        add(s, (char[]){'\\', into[found - from]}, 2);
+    else
+        add(s, text, (size_t)snprintf(text, sizeof text, "\\u%04x", (unsigned)c));
+}
+
+static void add_string(struct sink *s, const char *text)
+{
+    static const char escaped[] = "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14"
+                                  "\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
     add(s, "\"", 1);
-    for (; *text != '\0'; text++) {
-        const char *found = strchr(from, *text);
-        char escape[7];
+    for (;;) {
+        size_t run = strcspn(text, escaped);
 
-        if (found != NULL)
-            add(s, (char[]){'\\', into[found - from]}, 2);
-        else if ((unsigned char)*text < 0x20)
-            add(s, escape, (size_t)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)*text));
-        else
-            add(s, text, 1);
+        add(s, text, run);
+        text += run;
+        if (*text == '\0')
+            break;
+        add_escape(s, *text++);
     }
     add(s, "\"", 1);
 }

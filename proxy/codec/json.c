@@ -200,6 +200,26 @@ static int escape(struct skepi_json *j, char **to)
     return SKEP_OK;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* 1 if one of the 8 bytes is `byte`. */
+static int has_byte(uint64_t bytes, unsigned char byte)
+{
+    uint64_t zero = bytes ^ EACH(byte);
+
+    return ((zero - EACH(0x01)) & ~zero & EACH(0x80)) != 0;
+}
+
+/* 1 if all 8 bytes are ASCII that stands for itself: most of a header is looked at so, and by nothing slower. */
+static int is_plain(const char *at)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, at, sizeof bytes);
+    return (bytes & EACH(0x80)) == 0 && ((bytes - EACH(0x20)) & EACH(0x80)) == 0 && !has_byte(bytes, '"') &&
+           !has_byte(bytes, '\\');
+}
+
 /* Whole characters as they stand, up to what is not: a quote, a backslash, the end, or a fault. */
 static char *plain(struct skepi_json *j, char *to)
 {
@@ -211,6 +231,10 @@ static char *plain(struct skepi_json *j, char *to)
         uint32_t code;
         size_t size = 1;
 
+        if (j->end - j->at >= 8 && is_plain(j->at)) {
+            j->at += 8;
+            continue;
+        }
         if (c < 0x20 || c == '"' || c == '\\')
             break;
         if (c >= 0x80 && (size = skepi_utf8((unsigned char *)j->at, (size_t)(j->end - j->at), &code)) == 0)
