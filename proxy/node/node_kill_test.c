@@ -247,7 +247,7 @@ static void stop(pid_t pid)
 
 static int one_of_the_log(const char *text, char what, const char *key)
 {
-    char line[128];
+    char line[SKEP_KEY_MAX + 8];
 
     snprintf(line, sizeof line, "%c %s\n", what, key);
     return strstr(text, line) != NULL;
@@ -274,8 +274,8 @@ static int account_one(const skep_entry *entry, void *arg)
 {
     struct account *a = arg;
     struct stat st;
-    uint64_t seed;
-    size_t size;
+    uint64_t seed = 0;
+    size_t size = 0;
 
     assert_true(parse_key(entry->ref.key, &seed, &size));
     assert_true(one_of_the_log(a->log, 'B', entry->ref.key));

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A copy of exactly these bytes, so that a sanitizer sees a step beyond them. */
 static inline void *copy_of(const void *data, size_t size)
 {
-    char *copy = malloc(size > 0 ? size : 1);
+    char *copy = calloc(1, size > 0 ? size : 1);
 
     CHECK(copy != NULL);
     if (size > 0)
