@@ -428,7 +428,7 @@ static int skip_array(struct skepi_json *j)
 
 static int skip_object(struct skepi_json *j)
 {
-    struct skepi_json_text key;
+    struct skepi_json_text key = {NULL, 0};
     int rc = skepi_json_enter(j, '{');
 
     while (rc == SKEP_OK && (rc = skepi_json_member(j, &key)) == SKEP_OK && key.text != NULL)

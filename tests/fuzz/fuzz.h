@@ -11,13 +11,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The fuzzer takes an abort for a finding and keeps the input. */
-#define CHECK(condition)                                                                                                    \
-    do {                                                                                                                    \
-        if (!(condition)) {                                                                                                 \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                                         \
-            abort();                                                                                                        \
-        }                                                                                                                   \
-    } while (0)
+#define CHECK(condition) ((condition) ? (void)0 : not_so(__FILE__, __LINE__, #condition))
+_Noreturn static inline void not_so(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: not so: %s\n", file, line, condition);
+    abort();
+}
 
 /* A copy of exactly these bytes, so that a sanitizer sees a step beyond them. */
 static inline void *copy_of(const void *data, size_t size)
