@@ -5,7 +5,7 @@
  * twice (the reference drops one); a NUL in a name or a metadata text, which no C string can carry; a tensor written as an
  * array and a dtype written as an object, which are accidents of its parser.
  *
- * Memory: at most five arrays whose lengths the header's own bytes bound; they double as they grow and are cut to size.
+ * Memory: a few arrays whose lengths the header's own bytes bound. The worst is a header full of dimensions: 8 bytes for 2.
  */
 #include "proxy/codec/tensors.h"
 
@@ -21,6 +21,12 @@ struct reader {
     struct skep_safetensors *st;
     size_t tensors_cap, dims_cap, meta_cap;
     int has_meta;
+};
+
+enum { /* bytes of the shortest text of each */
+       LEAST_DIM = sizeof "0," - 1,
+       LEAST_PAIR = sizeof "\"\":\"\"," - 1,
+       LEAST_TENSOR = sizeof "\"\":{\"dtype\":\"F4\",\"shape\":[0],\"data_offsets\":[0,0]}," - 1,
 };
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
@@ -46,13 +52,17 @@ static int out_of_memory(const struct reader *r)
     return skep_fail(r->j.err, SKEP_ENOMEM, "out of memory for what a header of %zu bytes says", r->st->header_bytes);
 }
 
-/* Room for one more element behind `n`: the array where it lies now, or NULL. */
-static void *grown(void *array, size_t n, size_t *cap, size_t each)
+/* Room for one more element behind `n`: the array where it lies now, or NULL. It doubles, but not beyond what the rest of
+ * the header can say, where an element takes `least` bytes. */
+static void *grown(const struct reader *r, void *array, size_t n, size_t *cap, size_t each, size_t least)
 {
-    size_t wanted = *cap > 0 ? *cap * 2 : 16;
+    size_t most = n + (size_t)(r->j.end - r->j.at) / least + 1;
+    size_t wanted = *cap < 8 ? 16 : *cap * 2;
 
     if (n < *cap)
         return array;
+    if (wanted > most)
+        wanted = most;
     array = skepi_resize(array, wanted, each);
     if (array != NULL)
         *cap = wanted;
@@ -91,7 +101,7 @@ static int read_meta_pair(struct reader *r, struct skepi_json_text key)
         rc = no_nul(r, value);
     if (rc != SKEP_OK)
         return rc;
-    meta = grown(st->meta, st->n_meta, &r->meta_cap, sizeof *meta);
+    meta = grown(r, st->meta, st->n_meta, &r->meta_cap, sizeof *meta, LEAST_PAIR);
     if (meta == NULL)
         return out_of_memory(r);
     st->meta = meta;
@@ -135,7 +145,7 @@ static int read_shape(struct reader *r, skep_tensor *t)
     int more, rc = skepi_json_enter(&r->j, '[');
 
     while (rc == SKEP_OK && (rc = skepi_json_element(&r->j, &more)) == SKEP_OK && more) {
-        uint64_t *dims = grown(st->dims, st->n_dims, &r->dims_cap, sizeof *dims);
+        uint64_t *dims = grown(r, st->dims, st->n_dims, &r->dims_cap, sizeof *dims, LEAST_DIM);
 
         if (dims == NULL)
             return out_of_memory(r);
@@ -229,7 +239,7 @@ static int read_tensor(struct reader *r, struct skepi_json_text name)
         rc = judge(r, &t, has);
     if (rc != SKEP_OK)
         return rc;
-    tensors = grown(st->tensors, st->n, &r->tensors_cap, sizeof *tensors);
+    tensors = grown(r, st->tensors, st->n, &r->tensors_cap, sizeof *tensors, LEAST_TENSOR);
     if (tensors == NULL)
         return out_of_memory(r);
     st->tensors = tensors;
