@@ -11,12 +11,12 @@
 #include <string.h>
 #include <time.h>
 
-#define OPS(X)                                                                                                              \
-    X(open)                                                                                                                 \
-    X(put)                                                                                                                  \
-    X(get)                                                                                                                  \
-    X(evict) X(exists) X(read) X(reserve) X(commit) X(wait) X(list) X(name_set) X(name_get) X(put_batch) X(get_batch)       \
-        X(exists_batch) X(evict_batch)
+/* clang-format off */
+#define OPS(X)                                                                          \
+    X(open) X(close) X(put) X(get) X(evict) X(exists) X(read) X(reserve) X(commit)      \
+    X(wait) X(list) X(name_set) X(name_get)                                             \
+    X(put_batch) X(get_batch) X(exists_batch) X(evict_batch)
+/* clang-format on */
 #define NUMBER(op) OP_##op,
 enum op { OPS(NUMBER) OP_ANY };
 #undef NUMBER
@@ -88,6 +88,8 @@ static int read_options(struct fault *f, const skep_uri *uri, skep_error *err)
                           host->uri_option(uri, "fault_error"));
     if (f->kind == KIND_CORRUPT && f->op != OP_get && f->op != OP_read && f->op != OP_get_batch)
         return host->fail(err, SKEP_EINVAL, "fault_kind=corrupt is for fault_op=get, read and get_batch");
+    if (f->kind == KIND_ERROR && f->op == OP_close)
+        return host->fail(err, SKEP_EINVAL, "fault_op=close: it cannot fail, only be slow or kill");
     return SKEP_OK;
 }
 
@@ -186,9 +188,13 @@ static int fault_open(void *self, const skep_uri *uri, int existing, uint64_t by
 static void fault_close(void *self, int forked)
 {
     struct fault *f = self;
+    skep_error unused;
 
-    if (f->inner_self != NULL)
-        f->inner->close(f->inner_self, forked);
+    if (f->inner_self == NULL)
+        return;
+    if (!forked && f->op == OP_close)
+        (void)meet(f, OP_close, SKEP_FOREVER, &unused);
+    f->inner->close(f->inner_self, forked);
     host->free(f->inner_self);
 }
 

@@ -15,12 +15,12 @@ static pthread_cond_t loaded = PTHREAD_COND_INITIALIZER;
 static struct skepi_connector *known;
 
 /* The operations that a wrapper has only if what it wraps has them. */
-#define OPTIONAL_OPS(X)                                                                                                     \
-    X(exists)                                                                                                               \
-    X(read)                                                                                                                 \
-    X(reserve)                                                                                                              \
-    X(commit)                                                                                                               \
-    X(abort) X(wait) X(list) X(name_set) X(name_get) X(identity) X(put_batch) X(get_batch) X(exists_batch) X(evict_batch)
+/* clang-format off */
+#define OPTIONAL_OPS(X)                                                                 \
+    X(exists) X(read) X(reserve) X(commit) X(abort) X(wait) X(list)                     \
+    X(name_set) X(name_get) X(identity)                                                 \
+    X(put_batch) X(get_batch) X(exists_batch) X(evict_batch)
+/* clang-format on */
 
 static const struct skepi_connector_row *find_row(const char *scheme)
 {

@@ -37,6 +37,7 @@ static int find_file(const char *scheme, char *path, size_t cap)
 int skepi_module_load(const char *scheme, const char *package, const skep_connector **lend, skep_error *err)
 {
     const char *hint = package != NULL ? "; Debian package " : "";
+    const char *searched = secure_getenv("SKEP_MODULE_PATH");
     skep_connector_entry_func entry;
     const skep_connector *table;
     char path[PATH_MAX];
@@ -46,8 +47,9 @@ int skepi_module_load(const char *scheme, const char *package, const skep_connec
     if (package == NULL)
         package = "";
     if (!find_file(scheme, path, sizeof path))
-        return skep_fail(err, SKEP_ENOTSUP, "%s: not built in, and no module skep-%s.so in %s or SKEP_MODULE_PATH%s%s",
-                         scheme, scheme, SKEP_MODULE_DIR, hint, package);
+        return skep_fail(err, SKEP_ENOTSUP, "%s: not built in, and no module skep-%s.so in %s%s%.200s%s%s", scheme, scheme,
+                         SKEP_MODULE_DIR, searched != NULL ? " or SKEP_MODULE_PATH=" : "", searched != NULL ? searched : "",
+                         hint, package);
     module = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* never unloaded: its threads and buffers may outlive a store */
     if (module == NULL)
         return skep_fail(err, SKEP_ENOTSUP, "%s: %s%s%s", scheme, dlerror(), hint, package);

@@ -19,6 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN
+#endif
+
 #define CASES_MAX 256
 #define ARGS_MAX  12
 
@@ -311,6 +319,9 @@ static int find_caps(void)
         return 1;
     }
     caps = connector->table.caps;
+#ifndef HAS_ASAN
+    caps |= CONF_MALLOC_FORKS;
+#endif
     rc = skep_store_list(store, ignore_entry, NULL, NULL);
     caps |= rc != SKEP_ENOTSUP ? CONF_LIST : 0;
     rc = skep_store_name_get(store, "probe", text, sizeof text, SKEP_FOREVER, NULL);
@@ -333,6 +344,7 @@ static const char *cap_name(uint32_t missing)
         {SKEP_CAP_SUMS, "sums (it makes checksums itself)"},
         {CONF_LIST, "list"},
         {CONF_NAMES, "names"},
+        {CONF_MALLOC_FORKS, "of a malloc that forks (this build has AddressSanitizer's)"},
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

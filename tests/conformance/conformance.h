@@ -23,9 +23,10 @@ void conf_remove_tree(const char *path); /* for fixtures whose stores are direct
 
 /* What a case may need beside SKEP_CAP_*. */
 enum conf_need {
-    CONF_LIST = 1u << 24,  /* the connector can list */
-    CONF_NAMES = 1u << 25, /* it has names */
-    CONF_FAULT = 1u << 26, /* runs through fault+ only */
+    CONF_LIST = 1u << 24,         /* the connector can list */
+    CONF_NAMES = 1u << 25,        /* it has names */
+    CONF_FAULT = 1u << 26,        /* runs through fault+ only */
+    CONF_MALLOC_FORKS = 1u << 27, /* malloc works in a child of several threads; AddressSanitizer's does not always */
 };
 
 struct conf_case {
