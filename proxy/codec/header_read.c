@@ -23,10 +23,11 @@ struct reader {
     int has_meta;
 };
 
-enum { /* bytes of the shortest text of each */
-       LEAST_DIM = sizeof "0," - 1,
-       LEAST_PAIR = sizeof "\"\":\"\"," - 1,
-       LEAST_TENSOR = sizeof "\"\":{\"dtype\":\"F4\",\"shape\":[0],\"data_offsets\":[0,0]}," - 1,
+/* Bytes of the shortest text that says one of them. */
+enum {
+    LEAST_DIM = sizeof "0," - 1,
+    LEAST_PAIR = sizeof "\"\":\"\"," - 1,
+    LEAST_TENSOR = sizeof "\"\":{\"dtype\":\"F4\",\"shape\":[0],\"data_offsets\":[0,0]}," - 1,
 };
 
 enum { HAS_DTYPE = 1, HAS_SHAPE = 2, HAS_OFFSETS = 4, HAS_ALL = 7 };
@@ -56,11 +57,11 @@ static int out_of_memory(const struct reader *r)
  * the header can say, where an element takes `least` bytes. */
 static void *grown(const struct reader *r, void *array, size_t n, size_t *cap, size_t each, size_t least)
 {
-    size_t most = n + (size_t)(r->j.end - r->j.at) / least + 1;
-    size_t wanted = *cap < 8 ? 16 : *cap * 2;
+    size_t most, wanted = *cap < 8 ? 16 : *cap * 2;
 
     if (n < *cap)
         return array;
+    most = n + (size_t)(r->j.end - r->j.at) / least + 1;
     if (wanted > most)
         wanted = most;
     array = skepi_resize(array, wanted, each);

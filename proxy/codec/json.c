@@ -12,6 +12,18 @@ void skepi_json_init(struct skepi_json *j, char *text, size_t size, skep_error *
     *j = (struct skepi_json){.begin = text, .at = text, .end = text + size, .err = err};
 }
 
+/* One character, or one byte of what is none, as people may see it: at most sizeof "\\u{10ffff}" - 1 bytes. */
+static int shown(uint32_t code, size_t size, char *out, size_t cap)
+{
+    if (size == 0)
+        return snprintf(out, cap, "\\x%02x", (unsigned)code);
+    if (code > 0xffff)
+        return snprintf(out, cap, "\\u{%x}", (unsigned)code);
+    if (code < 0x20 || code >= 0x7f)
+        return snprintf(out, cap, "\\u%04x", (unsigned)code);
+    return snprintf(out, cap, code == '"' || code == '\\' ? "\\%c" : "%c", (char)code);
+}
+
 const char *skepi_quote(const char *text, char out[SKEPI_QUOTE_MAX])
 {
     const unsigned char *at = (const unsigned char *)text;
@@ -21,19 +33,14 @@ const char *skepi_quote(const char *text, char out[SKEPI_QUOTE_MAX])
     while (*at != '\0') {
         uint32_t code = *at;
         size_t size = skepi_utf8(at, strnlen((const char *)at, 4), &code);
-        const char *format = size == 0                                                        ? "\\x%02x"
-                             : code < 0x20 || code == 0x7f || (code > 0x7f && code <= 0xffff) ? "\\u%04x"
-                             : code > 0xffff                                                  ? "\\u{%x}"
-                             : code == '"' || code == '\\'                                    ? "\\%c"
-                                                                                              : "%c";
 
         if (n + sizeof "\\u{10ffff}...\"" > SKEPI_QUOTE_MAX) {
             memcpy(out + n, "...", 3);
             n += 3;
             break;
         }
-        n += (size_t)snprintf(out + n, SKEPI_QUOTE_MAX - n, format, (unsigned)code);
-        at += size ? size : 1;
+        n += (size_t)shown(code, size, out + n, SKEPI_QUOTE_MAX - n);
+        at += size > 0 ? size : 1;
     }
     memcpy(out + n, "\"", 2);
     return out;
