@@ -59,9 +59,8 @@ static void fill_standard_descriptors(void)
 {
     int fd;
 
-    do
-        fd = open("/dev/null", O_RDWR); /* without CLOEXEC: workers inherit it as their own */
-    while (fd >= 0 && fd <= STDERR_FILENO);
+    while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+        (void)fcntl(fd, F_SETFD, 0); /* workers inherit it as their own */
     if (fd >= 0)
         close(fd);
 }

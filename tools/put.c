@@ -80,7 +80,7 @@ static int put_stream(struct put *p, skep_error *err)
     int rc = cli_source_spool(&p->source, &spool, &p->progress, err);
 
     if (rc == SKEP_OK) {
-        see_begin(p, spool.n ? spool.blocks[0].iov_base : NULL, spool.size);
+        see_begin(p, spool.n ? spool.blocks[0].iov_base : "", spool.size);
         p->source.size = spool.size;
         rc = skep_store_putv(p->store, spool.blocks, spool.n, &p->opts, &p->ref, err);
     }

@@ -1,7 +1,7 @@
 /* skep/connector.h - for who writes a connector: one table of operations, and the host's services.
  *
  * Units    bytes; `by_ns` is an absolute deadline of skep_now_ns().
- * Errors   as store.h. Text in `err` (never NULL here) names the thing and the cause; the core puts the store's URI in front.
+ * Errors   as store.h. Text in `err` (never NULL here) names the thing and the cause; the core puts the store's URI first.
  * Threads  open and close [one]; the rest [any].
  * Owners   `self` is `self_size` zeroed bytes that the core owns; a connector has no other mutable state.
  *
