@@ -1,0 +1,411 @@
+/* ipc.c - links of this host and this user: unix SEQPACKET sockets. */
+#include "steering/queues/link.h"
+#include "steering/queues/packet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <skep/clock.h>
+#include <skep/log.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BACKLOG = 128, RECEIVE_BUDGET = 512 << 10, SOCKET_BUFFER = 1 << 20 };
+
+struct ipc_peer {
+    struct skepi_peer base;
+    struct skepi_watch watch;
+    struct skepi_inbox in;
+    struct ipc_peer *next, **here; /* in its link's list */
+};
+
+struct ipc {
+    struct skepi_link base;
+    struct skepi_watch watch; /* the listening socket; fd -1 where it is connected */
+    struct skepi_loop *loop;
+    const struct skepi_link_events *events;
+    void *arg;
+    struct ipc_peer *peers;
+    struct sockaddr_un address;
+};
+
+static const skep_option options[] = {{NULL, 0, 0, NULL, NULL, NULL}};
+
+/* ---- peers --------------------------------------------------------------------------------------- */
+
+static struct ipc *link_of(struct skepi_peer *peer)
+{
+    return (struct ipc *)peer->link;
+}
+
+static void peer_free(struct ipc_peer *peer)
+{
+    struct ipc *ipc = link_of(&peer->base);
+
+    if (peer->here != NULL) {
+        *peer->here = peer->next;
+        if (peer->next != NULL)
+            peer->next->here = peer->here;
+    }
+    if (peer->watch.fd >= 0) {
+        skepi_loop_remove(ipc->loop, &peer->watch);
+        close(peer->watch.fd);
+    }
+    skepi_inbox_fini(&peer->in);
+    free(peer);
+}
+
+static void peer_left(struct ipc_peer *peer, const skep_error *why)
+{
+    struct ipc *ipc = link_of(&peer->base);
+
+    skepi_loop_remove(ipc->loop, &peer->watch);
+    ipc->events->left(ipc->arg, &peer->base, why);
+    if (ipc->watch.fd >= 0)
+        peer_free(peer);
+}
+
+static int peer_message(void *arg, struct skepi_message *message, struct skepi_chunk *chunk, skep_error *err)
+{
+    struct ipc_peer *peer = arg;
+    struct ipc *ipc = link_of(&peer->base);
+
+    return ipc->events->message(ipc->arg, &peer->base, message, chunk, err);
+}
+
+static void peer_ready(struct skepi_watch *watch, uint32_t events)
+{
+    struct ipc_peer *peer = (struct ipc_peer *)((char *)watch - offsetof(struct ipc_peer, watch));
+    struct ipc *ipc = link_of(&peer->base);
+    skep_error why;
+
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
+        skepi_packet_receive(watch->fd, &peer->in, 0, RECEIVE_BUDGET, peer_message, peer, NULL, &why) != SKEP_OK)
+        peer_left(peer, &why);
+    else if ((events & EPOLLOUT) != 0)
+        ipc->events->writable(ipc->arg, &peer->base);
+}
+
+/* Takes the socket, also when it fails. */
+static int peer_new(struct ipc *ipc, int fd, struct ipc_peer **out, skep_error *err)
+{
+    struct ipc_peer *peer = calloc(1, sizeof *peer);
+    struct ucred who;
+    socklen_t size = sizeof who;
+    int buffer = SOCKET_BUFFER, rc;
+
+    if (peer == NULL) {
+        close(fd);
+        return skep_fail(err, SKEP_ENOMEM, "no memory for a connection");
+    }
+    peer->base.link = &ipc->base;
+    peer->watch = (struct skepi_watch){fd, peer_ready};
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+        rc = skep_fail(err, SKEP_EIO, "who is there: %s", strerror(errno));
+    else if (who.uid != geteuid())
+        rc = skep_fail(err, SKEP_EDENIED, "user %u is at the other end: ipc:// is for one user, and this is user %u",
+                       who.uid, geteuid());
+    else
+        rc = skepi_loop_add(ipc->loop, &peer->watch, EPOLLIN, err);
+    if (rc != SKEP_OK) {
+        peer_free(peer);
+        return rc;
+    }
+    snprintf(peer->base.name, sizeof peer->base.name, "pid %d", (int)who.pid);
+    peer->next = ipc->peers;
+    peer->here = &ipc->peers;
+    if (peer->next != NULL)
+        peer->next->here = &peer->next;
+    ipc->peers = peer;
+    *out = peer;
+    return SKEP_OK;
+}
+
+/* ---- where --------------------------------------------------------------------------------------- */
+
+/* ipc://PATH and ipc:///PATH: what stands between the slashes is the host of other URIs. */
+static int find_path(const skep_uri *uri, struct sockaddr_un *out, skep_error *err)
+{
+    const char *host = skep_uri_host(uri), *path = skep_uri_path(uri);
+    size_t n = strlen(host), size = n + strlen(path);
+
+    if (size == 0)
+        return skep_fail(err, SKEP_EINVAL, "ipc:// without a path");
+    if (size >= sizeof out->sun_path)
+        return skep_fail(err, SKEP_EINVAL, "ipc://%s%s: a path of %zu bytes; sockets have %zu at most", host, path, size,
+                         sizeof out->sun_path - 1);
+    memset(out, 0, sizeof *out);
+    out->sun_family = AF_UNIX;
+    memcpy(out->sun_path, host, n);
+    memcpy(out->sun_path + n, path, size - n + 1);
+    return SKEP_OK;
+}
+
+/* A connected socket, or -1 with errno. */
+static int reach(const struct sockaddr_un *address)
+{
+    const struct timeval patience = {1, 0}; /* a stopped server does not accept */
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), why;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+        return fd;
+    why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* The process that serves at the address; 0: nobody; -1: somebody. */
+static pid_t served_by(const struct sockaddr_un *address)
+{
+    struct ucred who = {0};
+    socklen_t size = sizeof who;
+    int fd = reach(address);
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ECONNREFUSED ? 0 : -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+        who.pid = -1;
+    close(fd);
+    return who.pid;
+}
+
+/* The folder of the socket, locked: whoever looks whether a server lives and then replaces its socket is alone. -1: not. */
+static int lock_folder(const struct sockaddr_un *address)
+{
+    char folder[sizeof address->sun_path + 1];
+    const char *slash = strrchr(address->sun_path, '/');
+    int fd;
+
+    if (slash == NULL)
+        snprintf(folder, sizeof folder, ".");
+    else
+        snprintf(folder, sizeof folder, "%.*s", slash == address->sun_path ? 1 : (int)(slash - address->sun_path),
+                 address->sun_path);
+    if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+        return -1;
+    while (flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR) {
+            close(fd);
+            return -1;
+        }
+    return fd;
+}
+
+/* ---- listening ----------------------------------------------------------------------------------- */
+
+static void listen_ready(struct skepi_watch *watch, uint32_t events)
+{
+    struct ipc *ipc = (struct ipc *)((char *)watch - offsetof(struct ipc, watch));
+    struct ipc_peer *peer;
+    skep_error why;
+    int fd;
+
+    (void)events;
+    while ((fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        if (peer_new(ipc, fd, &peer, &why) != SKEP_OK)
+            skep_log(SKEP_LOG_WARN, "ipc", "a client of %s was turned away: %s", ipc->address.sun_path, why.text);
+        else if (ipc->events->joined(ipc->arg, &peer->base) != SKEP_OK)
+            peer_free(peer);
+    }
+    if (errno == EMFILE || errno == ENFILE)
+        skep_log(SKEP_LOG_WARN, "ipc", "a client of %s waits: %s", ipc->address.sun_path, strerror(errno));
+}
+
+/* Bind, replacing the socket file of a server that is no more. The folder is locked. */
+static int bind_alone(int fd, const struct sockaddr_un *address, skep_error *err)
+{
+    const struct sockaddr *where = (const struct sockaddr *)address;
+    struct stat st;
+    pid_t pid;
+
+    if (bind(fd, where, sizeof *address) == 0)
+        return SKEP_OK;
+    if (errno == EADDRINUSE && (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)))
+        return skep_fail(err, SKEP_EEXIST, "ipc://%s: there is a file of that name", address->sun_path);
+    if (errno == EADDRINUSE && (pid = served_by(address)) != 0)
+        return skep_fail(err, SKEP_EBUSY, "ipc://%s: another server listens there (pid %d)", address->sun_path, (int)pid);
+    if (errno == EADDRINUSE || errno == ECONNREFUSED || errno == ENOENT) {
+        unlink(address->sun_path);
+        if (bind(fd, where, sizeof *address) == 0)
+            return SKEP_OK;
+    }
+    return skep_fail(err, skep_err_from_errno(errno), "ipc://%s: %s", address->sun_path, strerror(errno));
+}
+
+static int start_listening(struct ipc *ipc, skep_error *err)
+{
+    int folder = lock_folder(&ipc->address), rc;
+    int fd = folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0) {
+        rc = skep_fail(err, skep_err_from_errno(errno), "ipc://%s: %s", ipc->address.sun_path, strerror(errno));
+    } else {
+        fchmod(fd, 0600); /* before bind, which gives the file these permissions: it is never open to others */
+        rc = bind_alone(fd, &ipc->address, err);
+        if (rc == SKEP_OK && listen(fd, BACKLOG) != 0)
+            rc = skep_fail(err, SKEP_EIO, "ipc://%s: %s", ipc->address.sun_path, strerror(errno));
+    }
+    if (folder >= 0)
+        close(folder);
+    if (rc != SKEP_OK && fd >= 0)
+        close(fd);
+    else
+        ipc->watch = (struct skepi_watch){fd, listen_ready};
+    return rc;
+}
+
+static void ipc_close(struct skepi_link *link)
+{
+    struct ipc *ipc = (struct ipc *)link;
+    int folder;
+
+    if (ipc == NULL)
+        return;
+    while (ipc->peers != NULL)
+        peer_free(ipc->peers);
+    if (ipc->watch.fd >= 0) {
+        folder = lock_folder(&ipc->address);
+        if (served_by(&ipc->address) == getpid())
+            unlink(ipc->address.sun_path);
+        if (folder >= 0)
+            close(folder);
+        skepi_loop_remove(ipc->loop, &ipc->watch);
+        close(ipc->watch.fd);
+    }
+    free(ipc);
+}
+
+static int ipc_new(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
+                   struct ipc **out, skep_error *err)
+{
+    struct ipc *ipc = calloc(1, sizeof *ipc);
+    int rc;
+
+    if (ipc == NULL)
+        return skep_fail(err, SKEP_ENOMEM, "no memory for a link");
+    *ipc = (struct ipc){.base = {&skepi_link_ipc}, .watch = {-1, NULL}, .loop = loop, .events = events, .arg = arg};
+    if ((rc = find_path(uri, &ipc->address, err)) == SKEP_OK)
+        *out = ipc;
+    else
+        free(ipc);
+    return rc;
+}
+
+static int ipc_listen(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
+                      struct skepi_link **take, skep_error *err)
+{
+    struct ipc *ipc;
+    int rc = ipc_new(uri, loop, events, arg, &ipc, err);
+
+    if (rc != SKEP_OK)
+        return rc;
+    if ((rc = start_listening(ipc, err)) == SKEP_OK && (rc = skepi_loop_add(loop, &ipc->watch, EPOLLIN, err)) == SKEP_OK) {
+        *take = &ipc->base;
+        return SKEP_OK;
+    }
+    ipc_close(&ipc->base);
+    return rc;
+}
+
+/* ---- connecting ---------------------------------------------------------------------------------- */
+
+/* Try until the server is there. What tells that it is not yet: no file, or nobody behind it. */
+static int reach_by(const struct sockaddr_un *address, uint64_t by_ns, int *out, skep_error *err)
+{
+    uint64_t told_ns = skep_in_ms(5000), now;
+    struct timespec pause = {0, 1000000};
+
+    while ((*out = reach(address)) < 0) {
+        if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR)
+            return skep_fail(err, errno == EACCES ? SKEP_EDENIED : SKEP_EUNREACH, "ipc://%s: %s", address->sun_path,
+                             strerror(errno));
+        if ((now = skep_now_ns()) >= by_ns)
+            return skep_fail(err, SKEP_EUNREACH, "ipc://%s: no task server is there: %s", address->sun_path,
+                             strerror(errno));
+        if (now > told_ns) {
+            skep_log(SKEP_LOG_WARN, "queues", "still waiting for a task server at ipc://%s", address->sun_path);
+            told_ns = SKEP_FOREVER;
+        }
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < 32000000)
+            pause.tv_nsec *= 2;
+    }
+    return SKEP_OK;
+}
+
+static int ipc_connect(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
+                       uint64_t by_ns, struct skepi_link **take, struct skepi_peer **lend, skep_error *err)
+{
+    struct ipc *ipc;
+    struct ipc_peer *peer;
+    int fd, rc = ipc_new(uri, loop, events, arg, &ipc, err);
+
+    if (rc != SKEP_OK)
+        return rc;
+    if ((rc = reach_by(&ipc->address, by_ns, &fd, err)) == SKEP_OK && (rc = peer_new(ipc, fd, &peer, err)) == SKEP_OK) {
+        *take = &ipc->base;
+        *lend = &peer->base;
+        return SKEP_OK;
+    }
+    ipc_close(&ipc->base);
+    return rc;
+}
+
+/* ---- both ---------------------------------------------------------------------------------------- */
+
+static int ipc_address(struct skepi_link *link, char *out, size_t cap)
+{
+    int n = snprintf(out, cap, "ipc://%s", ((struct ipc *)link)->address.sun_path);
+
+    return n < 0 || (size_t)n >= cap ? SKEP_ETOOBIG : SKEP_OK;
+}
+
+static int ipc_send(struct skepi_peer *peer, struct skepi_outbox *box)
+{
+    return skepi_packet_send(((struct ipc_peer *)peer)->watch.fd, box, 0);
+}
+
+static void ipc_notify(struct skepi_peer *peer, int on)
+{
+    skepi_loop_change(link_of(peer)->loop, &((struct ipc_peer *)peer)->watch, EPOLLIN | (on ? EPOLLOUT : 0));
+}
+
+static void ipc_wait(struct skepi_peer *peer, uint64_t by_ns)
+{
+    struct pollfd p = {.fd = ((struct ipc_peer *)peer)->watch.fd, .events = POLLOUT};
+    uint64_t now = skep_now_ns(), ms = by_ns <= now ? 0 : (by_ns - now + 999999) / 1000000;
+
+    poll(&p, 1, by_ns == SKEP_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
+}
+
+static void ipc_drop(struct skepi_peer *peer)
+{
+    peer_free((struct ipc_peer *)peer);
+}
+
+const struct skepi_link_ops skepi_link_ipc = {
+    .scheme = "ipc",
+    .trusted = 1,
+    .options = options,
+    .listen = ipc_listen,
+    .connect = ipc_connect,
+    .address = ipc_address,
+    .send = ipc_send,
+    .notify = ipc_notify,
+    .wait = ipc_wait,
+    .drop = ipc_drop,
+    .close = ipc_close,
+};

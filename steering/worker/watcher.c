@@ -1,0 +1,96 @@
+/* watcher.c - the thread of a worker that sees what happens while a method runs. */
+#include "steering/worker/watcher.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { EXIT_SECONDS = 5 };
+
+static _Atomic int nudge_of_signal = -1; /* lock-free, as signal handlers demand */
+static _Atomic int terminated;
+
+static void on_terminate(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    atomic_store(&terminated, 1);
+    eventfd_write(atomic_load(&nudge_of_signal), 1);
+    errno = saved;
+}
+
+/* A handler rather than SIG_IGN, which programs that a method starts would inherit. */
+static void on_interrupt(int number)
+{
+    (void)number;
+}
+
+/* The thread of the method stumbles over what the exit has taken away: it waits for the end. */
+static void on_fault(int number)
+{
+    (void)number;
+    for (;;)
+        pause();
+}
+
+/* The method goes on, but its worker ends here: stores are closed, so that nothing of theirs stays behind. */
+static void leave(struct skepi_watcher *w)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    struct sigaction action = {.sa_handler = on_fault};
+
+    alarm(EXIT_SECONDS); /* a store that does not close is no reason to stay */
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigaction(faults[i], &action, NULL);
+    skepi_answers_flush(w->answers);
+    skepi_models_leave(w->models);
+    _exit(0);
+}
+
+static void *watch(void *arg)
+{
+    struct skepi_watcher *w = arg;
+    struct pollfd p[2] = {{.fd = w->sock, .events = 0}, {.fd = w->nudge, .events = POLLIN}};
+    eventfd_t count;
+
+    for (;;) {
+        if (poll(p, 2, -1) < 0)
+            continue;
+        if ((p[0].revents & (POLLHUP | POLLERR)) != 0 || atomic_load(&terminated)) {
+            atomic_store(&w->ending, 1);
+            if (atomic_load(&w->in_method))
+                leave(w);
+            shutdown(w->sock, SHUT_RD); /* the main thread wakes, and ends in its own way */
+            return NULL;
+        }
+        if ((p[1].revents & POLLIN) != 0 && eventfd_read(w->nudge, &count) == 0)
+            skepi_answers_flush(w->answers);
+    }
+}
+
+int skepi_watcher_start(struct skepi_watcher *watcher, skep_error *err)
+{
+    struct sigaction action = {.sa_handler = on_terminate, .sa_flags = SA_RESTART};
+    sigset_t all, before;
+    pthread_t thread;
+    int rc;
+
+    atomic_store(&nudge_of_signal, watcher->nudge);
+    sigaction(SIGTERM, &action, NULL);
+    action.sa_handler = on_interrupt;
+    sigaction(SIGINT, &action, NULL);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&thread, NULL, watch, watcher);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != 0)
+        return skep_fail(err, SKEP_ENOMEM, "the watcher of a worker: %s", strerror(rc));
+    pthread_detach(thread);
+    return SKEP_OK;
+}
