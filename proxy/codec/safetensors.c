@@ -81,9 +81,12 @@ static int open_proxy(struct skep_safetensors *st, skep_proxy *proxy, uint64_t b
 int skep_safetensors_open(skep_proxy *proxy, uint64_t by_ns, skep_safetensors **take, skep_error *err)
 {
     char quoted[SKEPI_QUOTE_MAX];
-    skep_safetensors *st = skepi_alloc(sizeof *st);
+    skep_safetensors *st;
     int rc;
 
+    if (proxy == NULL)
+        return skep_fail(err, SKEP_EINVAL, "no proxy to open");
+    st = skepi_alloc(sizeof *st);
     if (st == NULL)
         return out_of_memory(err);
     rc = open_proxy(st, proxy, by_ns, err);
@@ -157,6 +160,8 @@ int skep_safetensors_read(const skep_safetensors *st, const skep_tensor *tensor,
 {
     char quoted[SKEPI_QUOTE_MAX];
 
+    if (tensor == NULL)
+        return skep_fail(err, SKEP_EINVAL, "no tensor is named");
     if (tensor->offset > st->object_bytes || tensor->bytes > st->object_bytes - tensor->offset)
         return skep_fail(err, SKEP_EINVAL, "tensor %s does not lie in this object", skepi_quote(tensor->name, quoted));
     if (tensor->bytes > cap)
@@ -164,5 +169,7 @@ int skep_safetensors_read(const skep_safetensors *st, const skep_tensor *tensor,
                          skepi_quote(tensor->name, quoted), tensor->bytes, cap);
     if (tensor->bytes == 0)
         return SKEP_OK;
+    if (dst == NULL)
+        return skep_fail(err, SKEP_EINVAL, "tensor %s has nowhere to go", skepi_quote(tensor->name, quoted));
     return fetch(st, tensor->offset, (size_t)tensor->bytes, dst, by_ns, err);
 }

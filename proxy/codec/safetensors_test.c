@@ -117,6 +117,10 @@ static void read_refuses(void **state)
     t = *skep_safetensors_at(st, 0);
     assert_int_equal(skep_safetensors_read(st, &t, room, 3, 0, &err), SKEP_ETOOBIG);
     assert_string_equal(err.text, "tensor \"a\" has 4 bytes, there is room for 3");
+    assert_int_equal(skep_safetensors_read(st, NULL, room, sizeof room, 0, &err), SKEP_EINVAL);
+    assert_int_equal(skep_safetensors_read(st, &t, NULL, 4, 0, &err), SKEP_EINVAL);
+    assert_string_equal(err.text, "tensor \"a\" has nowhere to go");
+    assert_int_equal(skep_safetensors_open(NULL, 0, &st, &err), SKEP_EINVAL);
     t.bytes = 5;
     assert_int_equal(skep_safetensors_read(st, &t, room, sizeof room, 0, &err), SKEP_EINVAL);
     assert_string_equal(err.text, "tensor \"a\" does not lie in this object");
