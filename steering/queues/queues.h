@@ -104,9 +104,13 @@ void skepi_queues_pass_on(
 void skepi_queues_poke(struct skep_queues *queues); /* all who wait shall look again. Without the lock */
 
 /* For thinkers: as skep_queues_receive, but SKEP_ECANCELED when `go_on` says 0. It is called with the lock held, and again
- * whenever a result was received and by skepi_queues_poke. */
-typedef int (*skepi_go_on_func)(void *arg);
-int skepi_queues_receive_while(struct skep_queues *queues, const char *topic, skepi_go_on_func go_on, void *arg,
+ * whenever something changes. A thread that has a result counts in `busy` until it asks for the next one. */
+struct skepi_watched {
+    int (*go_on)(void *arg);
+    void *arg;
+    unsigned busy; /* guarded by the lock */
+};
+int skepi_queues_receive_while(struct skep_queues *queues, const char *topic, struct skepi_watched *watched, int *has_one,
                                skep_task **take, skep_error *err);
 size_t skepi_topic_active(struct skep_queues *queues, const char *topic); /* with the lock held */
 

@@ -351,25 +351,25 @@ static struct skepi_topic *with_result(struct skep_queues *q, struct skepi_topic
     return NULL;
 }
 
-static skep_task *received(struct skep_queues *q, struct skepi_topic *topic, int watched)
+static skep_task *received(struct skep_queues *q, struct skepi_topic *topic)
 {
     skep_task *task = take_result(topic);
 
     topic->active--;
-    if (--q->active == 0 || (watched && topic->active == 0))
-        wake_all(q);
+    if (--q->active == 0)
+        pthread_cond_broadcast(&q->idle);
     return task;
 }
 
 /* With the lock held. */
-static int receive(struct skep_queues *q, struct skepi_topic *wanted, uint64_t by_ns, skepi_go_on_func go_on, void *arg,
+static int receive(struct skep_queues *q, struct skepi_topic *wanted, uint64_t by_ns, struct skepi_watched *watched,
                    skep_task **take, skep_error *err)
 {
     struct skepi_topic *topic;
     int late = 0;
 
     while ((topic = with_result(q, wanted)) == NULL) {
-        if (go_on != NULL && !go_on(arg))
+        if (watched != NULL && !watched->go_on(watched->arg))
             return SKEP_ECANCELED;
         if (q->gone.code != SKEP_OK)
             return skep_fail(err, q->gone.code, "%s", q->gone.text);
@@ -382,19 +382,21 @@ static int receive(struct skep_queues *q, struct skepi_topic *wanted, uint64_t b
         else if (!late)
             skepi_queues_wait(q, wanted, by_ns);
     }
-    *take = received(q, topic, go_on != NULL);
+    *take = received(q, topic);
     return SKEP_OK;
 }
 
-int skepi_queues_receive_while(struct skep_queues *q, const char *topic, skepi_go_on_func go_on, void *arg, skep_task **take,
-                               skep_error *err)
+int skepi_queues_receive_while(struct skep_queues *q, const char *topic, struct skepi_watched *watched, int *has_one,
+                               skep_task **take, skep_error *err)
 {
-    struct skepi_topic *wanted;
     int rc;
 
     pthread_mutex_lock(&q->lock);
-    wanted = skepi_topic_find(q, topic);
-    rc = receive(q, wanted, SKEP_FOREVER, go_on, arg, take, err);
+    if (*has_one && --watched->busy == 0 && !watched->go_on(watched->arg))
+        wake_all(q); /* this was what the others waited for */
+    rc = receive(q, skepi_topic_find(q, topic), SKEP_FOREVER, watched, take, err);
+    *has_one = rc == SKEP_OK;
+    watched->busy += (unsigned)*has_one;
     skepi_queues_pass_on(q);
     pthread_mutex_unlock(&q->lock);
     return rc;
@@ -409,7 +411,7 @@ int skep_queues_receive(skep_queues *queues, const char *topic, uint64_t by_ns, 
     if (topic != NULL && (wanted = skepi_topic_find(queues, topic)) == NULL)
         rc = skep_fail(err, SKEP_EINVAL, "topic '%s' is not declared: see skep_queues_topic", topic);
     else
-        rc = receive(queues, wanted, by_ns, NULL, NULL, take, err);
+        rc = receive(queues, wanted, by_ns, NULL, take, err);
     skepi_queues_pass_on(queues);
     pthread_mutex_unlock(&queues->lock);
     return rc;
