@@ -11,7 +11,9 @@
  *     skep_queues_receive(q, "simulate", skep_in_ms(1000), &task, &err);
  *
  * A task is registered before it is sent, so no result overtakes it, and it is answered exactly once: by a value or by
- * a failure that says why. ipc:// is this host and this user; tcp:// is ZeroMQ.
+ * a failure that says why. When the server is gone, every task that was not answered comes back as a failure with
+ * SKEP_EUNREACH; behind the last of them, and for sends, it is SKEP_ECLOSED. ipc:// is this host and this user; tcp:// is
+ * ZeroMQ, and listens to this host alone unless it is told otherwise (tcp://0.0.0.0:5555?open=yes).
  */
 #ifndef SKEP_QUEUES_H
 #define SKEP_QUEUES_H
@@ -47,15 +49,17 @@ SKEP_API SKEP_NODISCARD int skep_queues_open(const char *uri, const skep_queues_
 SKEP_API void skep_queues_close(skep_queues *queues); /* results nobody received are dropped, and their objects evicted */
 
 /* Declare a topic; "default" is there from the start. Again: changes what it does with big values. `opts` may be NULL. */
+/* SKEP_EINVAL: a store that other processes can't see. SKEP_EDENIED: the server does not allow its workers that store. */
 SKEP_API int skep_queues_topic(skep_queues *queues, const char *topic, const skep_topic_opts *opts, skep_error *err);
 
-/* Gives the task away. SKEP_EINVAL: the topic is not declared, or building the task failed. */
+/* Gives the task away. Does not wait for the server: what it can't take yet waits here. SKEP_EINVAL: the topic is not
+ * declared, or building the task failed. Those of the topic's store, where an input goes there. */
 SKEP_API int skep_queues_send(skep_queues *queues, const char *topic, skep_task **give, skep_error *err);
 /* The next result of a topic; NULL: of any. */
 SKEP_API SKEP_NODISCARD int skep_queues_receive(skep_queues *queues, const char *topic, uint64_t by_ns, skep_task **take,
                                                 skep_error *err);
 SKEP_API size_t skep_queues_active(skep_queues *queues); /* tasks sent whose results were not received yet */
-SKEP_API int skep_queues_wait_until_done(skep_queues *queues, uint64_t by_ns); /* SKEP_ETIMEDOUT, SKEP_ECLOSED */
+SKEP_API int skep_queues_wait_until_done(skep_queues *queues, uint64_t by_ns); /* others have received all; SKEP_ETIMEDOUT */
 SKEP_API int skep_queues_stop_server(skep_queues *queues, skep_error *err);    /* it ends when what it has is answered */
 
 SKEP_END_DECLS

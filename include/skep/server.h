@@ -6,6 +6,10 @@
  * Threads  [one], but skep_server_stop is [any] and may be called from a signal handler.
  * Owners   skep_server_close, which ends the workers and removes the socket.
  *
+ * A task that has no value comes back with SKEP_EINVAL: there is no such method; the text says which there are.
+ * SKEP_ETIMEDOUT: its deadline passed before it was started. SKEP_ECANCELED: the server was stopped. SKEP_EFAILED: its
+ * worker died in it; the text says how. Else what the method returned.
+ *
  *     skep_server *server;
  *     rc = skep_server_open("ipc:///tmp/hive.sock", "local:?workers=4", NULL, &server, &err);
  *     ...
@@ -40,7 +44,7 @@ SKEP_API int skep_server_wait(skep_server *server, uint64_t by_ns,
                               skep_error *err); /* until it has ended, by itself or by stop */
 SKEP_API void
 skep_server_stop(skep_server *server); /* end: tasks not started come back as canceled, those running are waited for */
-SKEP_API void skep_server_close(skep_server *server); /* stop, wait, end the workers, remove the socket */
+SKEP_API void skep_server_close(skep_server *server); /* stop, wait a few seconds, end the workers, remove the socket */
 
 /* Where clients reach it: the URI with the port that tcp://HOST:0 got. SKEP_ETOOBIG. */
 SKEP_API int skep_server_uri(skep_server *server, char *out, size_t cap);

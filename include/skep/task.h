@@ -3,7 +3,9 @@
  * Units    bytes; stamps in nanoseconds since 1970; spans in nanoseconds.
  * Errors   SKEP_EINVAL: no such input, or one of another type. Adding to a task remembers its first error: the send
  *          that gives the task away returns it, so that adders need no checks one by one.
- * Threads  [one].   Owners  skep_task_free; texts and bytes that a task lends are valid until then.
+ * Threads  [one].   Owners  skep_task_free; texts and bytes that a task lends are valid until then, bytes at a multiple
+ * of 8. What the queues turned into a proxy keeps its type, is read as before, and is evicted with the last task that refers
+ * to it: an input once it is answered, a value with the task that it came with, or the one it was added to.
  *
  *     skep_task *task = skep_task_new("simulate");
  *     skep_task_add_double(task, 0.5);
@@ -27,13 +29,13 @@ enum skep_value_type {
     SKEP_VALUE_STRING, /* UTF-8 */
     SKEP_VALUE_JSON,   /* one JSON text */
     SKEP_VALUE_BYTES,
-    SKEP_VALUE_PROXY, /* a handle; reading it as bytes or string resolves it */
+    SKEP_VALUE_PROXY, /* a handle; reading it as bytes, string or JSON resolves it */
 };
 
 /* ---- for who sends ------------------------------------------------------------------------------- */
 
 SKEP_API skep_task *skep_task_new(const char *method); /* NULL only when out of memory, which every call on it accepts */
-SKEP_API void skep_task_free(skep_task *task);         /* evicts a value that the queues turned into a proxy */
+SKEP_API void skep_task_free(skep_task *task); /* evicts a value that the queues turned into a proxy; may wait for it */
 
 SKEP_API int skep_task_add_null(skep_task *task);
 SKEP_API int skep_task_add_bool(skep_task *task, int value);
@@ -66,16 +68,17 @@ SKEP_API int skep_task_worker_index(const skep_task *task);    /* 0 to workers -
 
 /* The value. A proxy is resolved by _string, _json, _bytes. SKEP_EINVAL: the task failed, or its value is of another type.
  */
-SKEP_API int skep_task_value_type(const skep_task *task); /* SKEP_VALUE_* */
+SKEP_API int skep_task_value_type(const skep_task *task); /* SKEP_VALUE_*, or SKEP_EINVAL: it failed */
 SKEP_API int skep_task_value_bool(const skep_task *task, int *out);
 SKEP_API int skep_task_value_int(const skep_task *task, int64_t *out);
 SKEP_API int skep_task_value_double(const skep_task *task, double *out); /* an int is converted */
 SKEP_API int skep_task_value_string(const skep_task *task, const char **lend);
 SKEP_API int skep_task_value_json(const skep_task *task, const char **lend);
 SKEP_API int skep_task_value_bytes(const skep_task *task, const void **lend, size_t *size);
+/* Of a proxy, and of what the queues turned into one: to read a part, or to add it to another task. */
 SKEP_API int skep_task_value_proxy(const skep_task *task, skep_proxy **take);
 
-/* The inputs, as they came back (proxies as proxies). */
+/* The inputs, as they were sent. Objects that the queues made for them are gone. */
 SKEP_API int skep_task_inputs(const skep_task *task);                /* how many */
 SKEP_API int skep_task_input_type(const skep_task *task, int index); /* SKEP_VALUE_*, or SKEP_EINVAL */
 SKEP_API int skep_task_input_bool(const skep_task *task, int index, int *out);

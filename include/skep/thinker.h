@@ -9,7 +9,8 @@
  *     skep_thinker_result_processor(thinker, "simulate", simulated, &best);
  *     rc = skep_thinker_run(thinker, &err);
  *
- * When an agent returns, the `done` flag is set. Result processors run until `done` is set and every task sent is back.
+ * When an agent returns, the `done` flag is set. Result processors run until `done` is set, no agent is left, and every task
+ * sent on their topics is back and was looked at. After a failure they end at once: what is under way is dropped.
  */
 #ifndef SKEP_THINKER_H
 #define SKEP_THINKER_H
@@ -27,17 +28,18 @@ typedef void (*skep_result_func)(skep_thinker *thinker, const skep_task *task, v
 SKEP_API SKEP_NODISCARD int skep_thinker_new(skep_queues *queues, skep_thinker **take, skep_error *err);
 SKEP_API void skep_thinker_free(skep_thinker *thinker);
 
+/* An error of these two is also what run returns, so that it need not be looked at. */
 SKEP_API int skep_thinker_agent(skep_thinker *thinker, const char *name, skep_agent_func func, void *arg);
 /* Declares the topic if nobody has; one processor a topic. */
 SKEP_API int skep_thinker_result_processor(skep_thinker *thinker, const char *topic, skep_result_func func, void *arg);
 
-/* Start every agent and processor, and return when all have ended. SKEP_EINVAL: there is no agent. */
+/* Start every agent and processor, and return when all have ended. Once. SKEP_EINVAL: there is no agent. */
 SKEP_API int skep_thinker_run(skep_thinker *thinker, skep_error *err);
 
 /* ---- inside agents and processors ---------------------------------------------------------------- */
 
-/* Gives the task away. An error is also remembered: run returns the first one that no caller looked at as the agent's
- * failure. */
+/* Gives the task away. An error is the agent's failure too, as if it had called skep_thinker_fail: it need not be looked at.
+ * Who wants to go on after one uses skep_queues_send. */
 SKEP_API int skep_thinker_send(skep_thinker *thinker, const char *topic, skep_task **give);
 SKEP_API void skep_thinker_done(skep_thinker *thinker);                     /* set the flag: agents should end */
 SKEP_API int skep_thinker_is_done(skep_thinker *thinker);                   /* 1 if it is set */

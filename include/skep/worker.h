@@ -35,9 +35,11 @@ typedef struct skep_method {
 /* If an engine started this process as a worker: serve `methods`, then exit. Else: return at once. Call it first in main. */
 SKEP_API void skep_worker_if_asked(int argc, char **argv, const skep_method *methods);
 
-/* Inputs, from 0. A proxy is resolved by _string, _json, _bytes: from the worker's cache if it is there. */
+/* Inputs, from 0. A proxy is resolved by _string, _json, _bytes: from the worker's cache if it is there. Bytes lie at a
+ * multiple of 8, those of an object at one of 64. An error is why the method fails, if it returns one and says nothing else.
+ */
 SKEP_API int skep_call_inputs(const skep_call *call);
-SKEP_API int skep_call_type(const skep_call *call, int index); /* SKEP_VALUE_*, or SKEP_EINVAL */
+SKEP_API int skep_call_type(const skep_call *call, int index); /* SKEP_VALUE_*, as it was added; or SKEP_EINVAL */
 SKEP_API int skep_call_bool(skep_call *call, int index, int *out);
 SKEP_API int skep_call_int(skep_call *call, int index, int64_t *out);
 SKEP_API int skep_call_double(skep_call *call, int index, double *out); /* an int is converted */
@@ -46,7 +48,8 @@ SKEP_API int skep_call_json(skep_call *call, int index, const char **lend);
 SKEP_API int skep_call_bytes(skep_call *call, int index, const void **lend, size_t *size);
 SKEP_API int skep_call_proxy(skep_call *call, int index, skep_proxy **lend); /* as it is: to read one tensor, say */
 
-/* The value: one of these, once; none is null. Above the topic's threshold it becomes a proxy. */
+/* The value: one of these, once; none is null. Above the topic's threshold it becomes a proxy; if the store fails, it
+ * travels as it is, and that is logged. */
 SKEP_API int skep_call_return_null(skep_call *call);
 SKEP_API int skep_call_return_bool(skep_call *call, int value);
 SKEP_API int skep_call_return_int(skep_call *call, int64_t value);
