@@ -15,7 +15,7 @@
 
 struct evict_args {
     struct cli_target_args target;
-    int all;
+    int all, foreign;
 };
 
 /* ---- objects ------------------------------------------------------------------------------------- */
@@ -66,6 +66,8 @@ struct heap { /* what a walk has found; evicting while walking would change what
     char (*names)[SKEP_KEY_MAX];
     size_t n_names, cap_names;
     uint64_t bytes;
+    int foreign;   /* objects under keys that are not skep's own are wanted too */
+    uint64_t left; /* those that were found and not taken */
 };
 
 static int grow(void **array, size_t n, size_t *cap, size_t each)
@@ -87,9 +89,15 @@ static int gather(const skep_entry *entry, void *arg)
 {
     struct heap *h = arg;
     void *array = entry->name ? (void *)h->names : (void *)h->refs;
-    int rc = entry->name ? grow(&array, h->n_names, &h->cap_names, sizeof *h->names)
-                         : grow(&array, h->n_refs, &h->cap_refs, sizeof *h->refs);
+    int rc;
 
+    /* a file store's directory may hold files that are somebody's own: what skep did not name it does not take unasked */
+    if (!entry->name && !h->foreign && !skep_key_is_uuid(entry->ref.key)) {
+        h->left++;
+        return SKEP_OK;
+    }
+    rc = entry->name ? grow(&array, h->n_names, &h->cap_names, sizeof *h->names)
+                     : grow(&array, h->n_refs, &h->cap_refs, sizeof *h->refs);
     if (rc != SKEP_OK)
         return rc;
     if (entry->name) {
@@ -129,17 +137,21 @@ static void print_cleared(const struct cli_call *call, const char *uri, const st
         cli_json_number(&j, "objects", h->n_refs);
         cli_json_number(&j, "size_bytes", h->bytes);
         cli_json_number(&j, "names", h->n_names);
+        cli_json_number(&j, "left", h->left);
         cli_json_end(&j);
     } else {
         cli_text_print(stdout, uri);
         printf(": %zu objects and %zu names evicted, %s\n", h->n_refs, h->n_names, cli_text_size(h->bytes, size));
+        if (h->left)
+            printf("%" PRIu64 " under keys that are not skep's own are left; --foreign takes them too\n", h->left);
     }
 }
 
 /* A store that is not there has nothing in it: evicting all of it twice is no failure. */
 static int evict_all(struct cli_call *call, const char *uri)
 {
-    struct heap h = {0};
+    const struct evict_args *args = call->args;
+    struct heap h = {.foreign = args->foreign};
     skep_store *store = NULL;
     skep_error err = {SKEP_ECANCELED, "interrupted"};
     int rc = cli_store_open(call, uri, 1, &store, &err);
@@ -162,6 +174,8 @@ static int evict_run(struct cli_call *call)
 {
     const struct evict_args *args = call->args;
 
+    if (args->foreign && !args->all)
+        return cli_failf(call, SKEP_EINVAL, "--foreign goes with --all");
     if (args->all && (args->target.name || args->target.key || args->target.wait.given))
         return cli_failf(call, SKEP_EINVAL, "--all means everything: --name, --key and --wait do not go with it");
     return cli_target_each(call, args->all ? evict_all : evict_one);
@@ -169,6 +183,8 @@ static int evict_run(struct cli_call *call)
 
 static const struct cli_option evict_options[] = {
     {'a', "all", CLI_FLAG, NULL, offsetof(struct evict_args, all), "every object and every name of the store URI"},
+    {0, "foreign", CLI_FLAG, NULL, offsetof(struct evict_args, foreign),
+     "with --all: also what lies under keys that are no UUIDs, such as other files in the directory of a file store"},
     CLI_TARGET_ROWS(struct evict_args),
     {0, NULL, 0, NULL, 0, NULL},
 };

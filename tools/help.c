@@ -127,8 +127,10 @@ static void markdown_command(FILE *to, const struct cli_command *c)
 {
     fprintf(to, "\n## skep %s\n\n`skep %s` - %s.\n\n```\nskep %s %s\n```\n", c->name, c->name, c->summary, c->name,
             c->usage);
-    if (c->raw)
+    if (c->raw) {
+        fprintf(to, "\nIts own help is longer: `skep %s --help`.\n", c->name);
         return;
+    }
     if (c->about)
         fprintf(to, "\n%s\n", c->about);
     fputs("\n| option | meaning |\n| --- | --- |\n", to);

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE ((size_t)8 << 20) /* between two looks at signals and the bar */
+#define PIECE ((size_t)1 << 20) /* between two looks at signals and the bar */
 
 static int fail(const struct cli_output *o, int errnum, skep_error *err)
 {

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PIECE       ((size_t)8 << 20) /* between two looks at signals and the bar */
+#define PIECE       ((size_t)1 << 20) /* between two looks at signals and the bar */
 #define BLOCK_LEAST ((size_t)1 << 20)
 #define BLOCK_MOST  ((size_t)1 << 30)
 

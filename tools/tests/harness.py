@@ -16,6 +16,7 @@ import uuid
 
 COMMAND = sys.argv[1] if len(sys.argv) > 1 else "skep"
 BAD = ("Sanitizer", "runtime error:")
+FULL = os.environ.get("SKEP_TEST_FULL") == "1"
 SECONDS = 60 * int(os.environ.get("SKEP_TEST_PATIENCE", "1"))
 
 

@@ -1,4 +1,5 @@
 """skep put, get, info, exists and evict: what they do to objects."""
+import filecmp
 import os
 import stat
 import struct
@@ -6,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from harness import COMMAND, SECONDS, run_all, safetensors
+from harness import COMMAND, FULL, SECONDS, run_all, safetensors
 
 TENSORS = {
     "layers.0.weight": ("F32", [4, 3], struct.pack("<12f", *range(12))),
@@ -38,6 +39,23 @@ def test_put_streams(box):
             data = os.urandom(size)
             assert box.run("get", box.put(uri, data)).out == data, size
         assert box.run("get", box.put(uri, b"12345", "--size", "5")).out == b"12345"
+
+
+def test_big_files(box):
+    size = (1 << 30) + 1 if FULL else (64 << 20) + 1
+    path = box.path("big")
+    with open(path, "wb") as f:
+        for _ in range(4):
+            f.write(os.urandom(4096))
+            f.seek(size // 4, os.SEEK_CUR)
+        f.truncate(size)
+    for uri in stores(box):
+        with open(path, "rb") as f:
+            streamed = box.run("put", uri, "-", stdin=subprocess.Popen(["cat"], stdin=f, stdout=subprocess.PIPE).stdout).line
+        for handle in (box.run("put", uri, path).line, streamed):
+            box.run("get", handle, "-o", path + ".copy")
+            assert filecmp.cmp(path, path + ".copy", shallow=False)
+        box.run("evict", "--all", uri)
 
 
 def test_put_standard_input_that_is_a_file(box):

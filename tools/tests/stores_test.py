@@ -95,8 +95,23 @@ def test_evict_all(box):
         assert "5 objects and 1 names evicted, 4.9 KiB" in box.run("evict", "--all", uri).line
         assert box.run("ls", uri, expect=0 if uri.startswith("file") else 1).out == b""
         assert box.run("evict", "--all", "--json", uri).record == {
-            "record": "evict_all", "uri": uri, "objects": 0, "size_bytes": 0, "names": 0}
+            "record": "evict_all", "uri": uri, "objects": 0, "size_bytes": 0, "names": 0, "left": 0}
     assert "--all means everything" in box.run("evict", "--all", box.shm(), "--name", "x", expect=2).err
+
+
+def test_evict_all_leaves_files_of_others(box):
+    uri = box.file()
+    handle = box.put(uri, b"x")
+    own = os.path.join(uri[7:], "thesis.txt")
+    with open(own, "wb") as f:
+        f.write(b"ten years")
+    assert "1 under keys that are not skep's own are left" in box.run("evict", "--all", uri).text
+    assert os.path.exists(own)
+    box.run("exists", handle, expect=1)
+    assert box.run("evict", "--all", "--json", uri).record["left"] == 1
+    assert "--foreign goes with --all" in box.run("evict", "--foreign", handle, expect=2).err
+    assert box.run("evict", "--all", "--foreign", "--json", uri).record["objects"] == 1
+    assert not os.path.exists(own)
 
 
 def test_gc(box):

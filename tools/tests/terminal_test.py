@@ -202,6 +202,19 @@ def test_progress_bar_of_a_file(box):
     assert b"of 256.0 MiB" in t.seen and t.seen.endswith(b"\r\x1b[K"), t.seen
 
 
+def test_progress_bar_of_a_get(box):
+    handle = box.put(box.shm(), PIECE * 64)
+    t = Terminal(box, "get", handle)
+    got = 0
+    deadline = time.monotonic() + SECONDS
+    while b"% " not in t.seen and got < len(PIECE) * 64 and time.monotonic() < deadline:
+        got += len(os.read(t.process.stdout.fileno(), 32768))
+        t.look(0.02)
+    got += len(t.process.stdout.read())
+    assert t.end() == 0 and got == len(PIECE) * 64
+    assert b"standard output: [" in t.seen and b"of 4.0 MiB" in t.seen and t.seen.endswith(b"\r\x1b[K"), t.seen
+
+
 def test_interrupted_get_leaves_nothing(box):
     handle = box.put(box.shm(), PIECE * 32)
     p = subprocess.Popen([COMMAND, "get", handle], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=box.env)
