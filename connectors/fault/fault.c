@@ -335,15 +335,16 @@ static int fault_evict_batch(void *self, const skep_ref *refs, size_t n, uint64_
     PASS(evict_batch, by_ns, refs, n, by_ns, done);
 }
 
+/* Identity, so that a handle carries the fault to whoever opens it, and two faults are two stores. */
 #define BAR(op) #op "|"
 static const skep_option options[] = {
-    {"fault_op", SKEP_TYPE_CHOICE, SKEP_CLASS_TUNING, "any", OPS(BAR) "any", "the operation that the fault is in"},
-    {"fault_nth", SKEP_TYPE_INT, SKEP_CLASS_TUNING, "0", NULL, "meet the fault in the n-th of them, once; 0: not so"},
-    {"fault_every", SKEP_TYPE_INT, SKEP_CLASS_TUNING, "0", NULL, "meet it in each n-th of them; 0: not so"},
-    {"fault_kind", SKEP_TYPE_CHOICE, SKEP_CLASS_TUNING, "error", "error|corrupt|delay|kill",
+    {"fault_op", SKEP_TYPE_CHOICE, SKEP_CLASS_IDENTITY, "any", OPS(BAR) "any", "the operation that the fault is in"},
+    {"fault_nth", SKEP_TYPE_INT, SKEP_CLASS_IDENTITY, "0", NULL, "meet the fault in the n-th of them, once; 0: not so"},
+    {"fault_every", SKEP_TYPE_INT, SKEP_CLASS_IDENTITY, "0", NULL, "meet it in each n-th of them; 0: not so"},
+    {"fault_kind", SKEP_TYPE_CHOICE, SKEP_CLASS_IDENTITY, "error", "error|corrupt|delay|kill",
      "fail, flip a bit of what comes, wait first, or kill the process"},
-    {"fault_error", SKEP_TYPE_TEXT, SKEP_CLASS_TUNING, "eio", NULL, "the code to fail with: eio, enospc, eunreach, ..."},
-    {"fault_delay", SKEP_TYPE_TIME, SKEP_CLASS_TUNING, "100ms", NULL, "how long fault_kind=delay waits"},
+    {"fault_error", SKEP_TYPE_TEXT, SKEP_CLASS_IDENTITY, "eio", NULL, "the code to fail with: eio, enospc, eunreach, ..."},
+    {"fault_delay", SKEP_TYPE_TIME, SKEP_CLASS_IDENTITY, "100ms", NULL, "how long fault_kind=delay waits"},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
 #undef BAR

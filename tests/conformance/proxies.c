@@ -313,18 +313,38 @@ static void deadline_of_the_fetcher(const char *uri)
 static void failure_of_all(const char *uri)
 {
     enum { N = 4 };
-    skep_store *store = conf_open(uri, "cache=0&fault_op=get&fault_nth=1&fault_error=eunreach");
-    skep_ref ref = conf_put(store, 1000, 1);
+    skep_store *store = conf_open(uri, "cache=0&fault_op=get&fault_kind=delay&fault_nth=1&fault_delay=300ms");
+    skep_put_opts opts = SKEP_PUT_OPTS_INIT;
+    skep_metrics m = SKEP_METRICS_INIT;
+    struct toucher touchers[N];
+    pthread_t threads[N];
+    pthread_barrier_t together;
     skep_proxy *proxy = NULL;
-    const void *bytes = NULL;
+    const void *bytes;
     size_t size;
+    skep_ref ref;
 
+    CONF_OK(skep_ref_key("late", &ref));
     CONF_OK(skep_store_proxy_of(store, &ref, NULL, &proxy, &conf_err));
-    CONF_FAILS(skep_proxy_resolve(proxy, SKEP_FOREVER, &bytes, &size, &conf_err), SKEP_EUNREACH);
-    assert_null(bytes);
+    pthread_barrier_init(&together, NULL, N);
+    for (int i = 0; i < N; i++) {
+        touchers[i] = (struct toucher){.proxy = proxy, .together = &together, .by_ns = SKEP_FOREVER};
+        assert_int_equal(pthread_create(&threads[i], NULL, touch, &touchers[i]), 0);
+    }
+    for (int i = 0; i < N; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(touchers[i].rc, SKEP_ENOENT);
+        assert_int_equal(touchers[i].err.code, SKEP_ENOENT);
+        assert_string_equal(touchers[i].err.text, touchers[0].err.text);
+    }
+    pthread_barrier_destroy(&together);
+    CONF_OK(skep_store_metrics(store, SKEP_OP_RESOLVE, &m));
+    assert_int_equal(m.errors, 1);
     assert_int_equal(skep_proxy_state(proxy), SKEP_PROXY_FAILED);
+    opts.key = "late";
+    CONF_OK(skep_store_put(store, "now", 3, &opts, NULL, &conf_err));
     CONF_OK(skep_proxy_resolve(proxy, SKEP_FOREVER, &bytes, &size, &conf_err));
-    assert_true(conf_is_filled(bytes, 1000, 1));
+    assert_memory_equal(bytes, "now", 3);
     skep_proxy_unref(proxy);
     skep_store_unref(store);
 }
