@@ -73,7 +73,7 @@ static int entries(void)
 static void check_content(const char *path, const char *wanted)
 {
     char got[32] = "";
-    FILE *f = fopen(path, "r");
+    FILE *f = fopen(path, "re");
 
     assert_non_null(f);
     assert_int_equal(fread(got, 1, sizeof got - 1, f), strlen(wanted));
@@ -83,7 +83,7 @@ static void check_content(const char *path, const char *wanted)
 
 static void make(const char *path, const char *content, mode_t mode)
 {
-    FILE *f = fopen(path, "w");
+    FILE *f = fopen(path, "we");
 
     assert_non_null(f);
     fputs(content, f);
