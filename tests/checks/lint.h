@@ -1,5 +1,5 @@
-/* lint.h - what clang-tidy must know of skep_fail, and can't see: it returns the code that it was given, which is not SKEP_OK.
- * Included before every file that is linted. */
+/* lint.h - what clang-tidy must know of skep_fail, and can't see: it returns the code that it was given, which is not
+ * SKEP_OK. Included before every file that is linted. */
 #ifndef SKEP_TESTS_LINT_H
 #define SKEP_TESTS_LINT_H
 
