@@ -7,8 +7,8 @@
  *
  * The one table of a scheme drives parsing, the environment (SKEP_<SCHEME>_<OPTION>, upper case), `skep info
  * SCHEME` and the manual; defaults are written nowhere else. What a caller writes in the URI goes over the
- * environment, that over the default. For "fault+shm:" SKEP_SHM_X is asked first, then SKEP_FAULT_X; an empty variable
- * counts as none. A path is percent-decoded and has no "//", "." or "..": what was checked is what is opened.
+ * environment, that over the default. For "fault+shm:" SKEP_SHM_<OPTION> is asked first, then SKEP_FAULT_<OPTION>; an
+ * empty variable counts as none. A path is percent-decoded and has no "//", "." or "..": what was checked is what is opened.
  */
 #ifndef SKEP_URI_H
 #define SKEP_URI_H
