@@ -8,13 +8,16 @@
 
 static int gc_disk(const char *directory, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
 {
-    int tmp, dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int meta, tmp = -1, dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (dir < 0)
         return skepi_errno(err, errno, directory);
-    if ((tmp = skepi_openat(dir, ".skep/tmp", O_RDONLY | O_DIRECTORY, 0)) >= 0)
+    if ((meta = skepi_openat(dir, ".skep", O_RDONLY | O_DIRECTORY, 0)) >= 0) /* step by step: no link is followed */
+        tmp = skepi_openat(meta, "tmp", O_RDONLY | O_DIRECTORY, 0);
+    if (tmp >= 0)
         skepi_tmp_reap(tmp, directory, !dry_run, func, arg);
     skepi_closefd(&tmp);
+    skepi_closefd(&meta);
     skepi_closefd(&dir);
     return SKEP_OK;
 }

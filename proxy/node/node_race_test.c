@@ -1,0 +1,239 @@
+/* node_race_test.c - what others do in the worst moment: between a file's being opened and its being locked.
+ *
+ * The program is linked with flock wrapped, so that a test can act just before a chosen lock is asked for.
+ */
+#include "proxy/node/node_testing.h"
+
+#include <sys/file.h>
+
+int __real_flock(int fd, int how);
+int __wrap_flock(int fd, int how);
+
+static char base[64];
+static void (*act)(void *); /* once, before the next lock of the kind `act_how` */
+static void *act_arg;
+static int act_how, skip_first;
+
+int __wrap_flock(int fd, int how)
+{
+    void (*now)(void *) = act;
+
+    if (now != NULL && how == act_how && skip_first-- == 0) {
+        act = NULL;
+        now(act_arg);
+    }
+    return __real_flock(fd, how);
+}
+
+static void before_lock(int how, void (*func)(void *), void *arg)
+{
+    act_how = how;
+    act_arg = arg;
+    skip_first = 0;
+    act = func;
+}
+
+static int set_up(void **state)
+{
+    make_folder(base, "/dev/shm");
+    *state = open_shared(base, "s");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    act = NULL;
+    NODE.close(*state, 0);
+    remove_folder(base);
+    return 0;
+}
+
+static ino_t inode_of(skep_node *node, const char *key)
+{
+    struct stat st;
+
+    assert_int_equal(fstatat(node->dir, key, &st, 0), 0);
+    return st.st_ino;
+}
+
+static void write_over_as_b(void *arg)
+{
+    skep_ref a = ref_of("a");
+    ino_t before = inode_of(arg, "a");
+
+    OK(NODE.evict(arg, &a, &err));
+    put_object(arg, "b", 2 * MIB, 2);
+    assert_int_equal(inode_of(arg, "b"), before); /* else this test tests nothing */
+}
+
+static void write_over_as_a(void *arg)
+{
+    skep_ref a = ref_of("a");
+    ino_t before = inode_of(arg, "a");
+
+    OK(NODE.evict(arg, &a, &err));
+    put_object(arg, "a", 2 * MIB - 9, 3);
+    assert_int_equal(inode_of(arg, "a"), before);
+}
+
+static void reader_opens_then_another_object_is_there(void **state)
+{
+    skep_node *node = *state, *other = open_shared(base, "s");
+    skep_ref a = put_object(other, "a", 2 * MIB, 1);
+    skep_buf *buf;
+    uint32_t how;
+    char byte;
+
+    before_lock(LOCK_SH | LOCK_NB, write_over_as_b, other);
+    assert_int_equal(NODE.get(node, &a, skep_in_ms(1000), &buf, &how, &err), SKEP_ENOENT);
+    assert_null(act);
+    a = ref_of("b");
+    check_object(node, &a, 2 * MIB, 2);
+    OK(NODE.evict(node, &a, &err));
+    a = put_object(other, "a", 2 * MIB, 1);
+    before_lock(LOCK_SH | LOCK_NB, write_over_as_b, other);
+    assert_int_equal(NODE.read(node, &a, 0, 1, &byte, skep_in_ms(1000), &err), SKEP_ENOENT);
+    assert_null(act);
+    NODE.close(other, 0);
+}
+
+static void reader_opens_then_the_key_has_new_bytes(void **state)
+{
+    skep_node *node = *state, *other = open_shared(base, "s");
+    skep_ref a = ref_of("a");
+
+    put_object(other, "a", 2 * MIB, 1);
+    before_lock(LOCK_SH | LOCK_NB, write_over_as_a, other);
+    check_object(node, &a, 2 * MIB - 9, 3);
+    assert_null(act);
+    NODE.close(other, 0);
+}
+
+static void put_c(void *arg)
+{
+    put_object(arg, "c", 2 * MIB, 4);
+}
+
+static void writer_opens_a_segment_that_another_takes(void **state)
+{
+    skep_node *node = *state, *other = open_shared(base, "s");
+    skep_ref a = put_object(node, "a", 2 * MIB, 1);
+
+    OK(NODE.evict(node, &a, &err));
+    before_lock(LOCK_EX | LOCK_NB, put_c, other);
+    a = put_object(node, "a", 2 * MIB, 5);
+    assert_null(act);
+    check_object(node, &a, 2 * MIB, 5);
+    a = ref_of("c");
+    check_object(node, &a, 2 * MIB, 4);
+    NODE.close(other, 0);
+}
+
+static void dispose_meets_a_segment_that_another_takes(void **state)
+{
+    skep_node *node = *state, *other = open_shared(base, "s");
+    skep_ref a = put_object(node, "a", 2 * MIB, 1);
+
+    OK(NODE.evict(node, &a, &err));
+    before_lock(LOCK_EX | LOCK_NB, put_c, other);
+    skepi_pool_trim(node, 0, 0);
+    assert_null(act);
+    a = ref_of("c");
+    check_object(node, &a, 2 * MIB, 4);
+    NODE.close(other, 0);
+}
+
+static void close_it(void *arg)
+{
+    NODE.close(arg, 0);
+}
+
+static void opener_meets_the_last_closer(void **state)
+{
+    skep_node *last = open_shared(base, "t"), *node;
+    uint64_t id = NODE.id(last);
+    skep_ref ref;
+
+    (void)state;
+    before_lock(LOCK_SH | LOCK_NB, close_it, last);
+    node = open_shared(base, "t"); /* what it had found is gone: it makes one */
+    assert_null(act);
+    assert_int_not_equal(NODE.id(node), id);
+    ref = put_object(node, "a", 10, 1);
+    check_object(node, &ref, 10, 1);
+    OK(NODE.evict(node, &ref, &err));
+    NODE.close(node, 0);
+    assert_int_equal(entries_in(base, "."), 1);
+}
+
+static void existing_only_meets_the_last_closer(void **state)
+{
+    skep_node_opts opts = shared_opts(base, "t");
+    skep_node *last = open_shared(base, "t"), *node;
+
+    (void)state;
+    opts.existing = 1;
+    before_lock(LOCK_SH | LOCK_NB, close_it, last);
+    assert_int_equal(NODE.open(&opts, &node, &err), SKEP_ENOENT);
+    assert_null(act);
+}
+
+static skep_node *came;
+
+static void open_t(void *arg)
+{
+    (void)arg;
+    came = open_shared(base, "t");
+}
+
+static void closer_meets_an_opener(void **state)
+{
+    skep_node *node = open_shared(base, "t");
+    skep_ref ref;
+
+    (void)state;
+    before_lock(LOCK_EX | LOCK_NB, open_t, NULL);
+    NODE.close(node, 0);
+    assert_null(act);
+    ref = put_object(came, "a", 10, 1); /* the store is still there, under its name */
+    node = open_shared(base, "t");
+    check_object(node, &ref, 10, 1);
+    NODE.close(came, 0);
+    OK(NODE.evict(node, &ref, &err));
+    NODE.close(node, 0);
+}
+
+static void reap(void *arg)
+{
+    skep_node *node = arg;
+
+    skepi_tmp_reap(node->tmp, "", 1, NULL, NULL);
+}
+
+static void writer_meets_who_tidies_up(void **state)
+{
+    skep_node *node = *state;
+    skep_ref ref;
+
+    node->no_tmpfile = 1;
+    before_lock(LOCK_EX | LOCK_NB, reap, node);
+    ref = put_object(node, "a", 100, 1);
+    assert_null(act);
+    check_object(node, &ref, 100, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(reader_opens_then_another_object_is_there, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reader_opens_then_the_key_has_new_bytes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(writer_opens_a_segment_that_another_takes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(dispose_meets_a_segment_that_another_takes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(opener_meets_the_last_closer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(existing_only_meets_the_last_closer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closer_meets_an_opener, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(writer_meets_who_tidies_up, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
