@@ -23,7 +23,7 @@ def allowed(path, bracket, name):
             return "the data layer does not know steering"
         if name.startswith("skep/") and parts[:2] == ["include", "skep"] and parts[2] not in STEERING and name[5:] in STEERING:
             return "the data layer's headers do not know steering"
-        if parts[0] == "steering" and name in ("skep/connector.h", "skep/node.h"):
+        if parts[0] == "steering" and name == "skep/node.h":
             return "steering uses the data layer as any program does"
         return None
     target = os.path.normpath(os.path.join(os.path.dirname(path), name)) if "/" not in name else name
