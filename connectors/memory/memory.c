@@ -116,6 +116,14 @@ static struct object *make_object(const char *key)
     return o;
 }
 
+static char *copy_text(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = host->alloc(n);
+
+    return copy != NULL ? memcpy(copy, text, n) : NULL;
+}
+
 static void free_object(struct object *o)
 {
     if (o == NULL)
@@ -249,24 +257,31 @@ static int publish(struct memory *m, const char *key, void *block, size_t size, 
     return rc;
 }
 
-static int reserve_block(struct memory *m, size_t size, void **take, skep_error *err)
+/* A block for an object, or NULL and *rc. */
+static void *reserve_block(struct memory *m, size_t size, int *rc, skep_error *err)
 {
-    if (m->limit != 0 && size > m->limit) /* before the memory is touched */
-        return host->fail(err, SKEP_ENOSPC, "%zu bytes do not fit in limit=%llu", size, (unsigned long long)m->limit);
-    *take = host->alloc(size);
-    return *take != NULL ? SKEP_OK : host->fail(err, SKEP_ENOMEM, "out of memory for %zu bytes", size);
+    void *block;
+
+    *rc = SKEP_OK;
+    if (m->limit != 0 && size > m->limit) { /* said before the memory is touched */
+        *rc = host->fail(err, SKEP_ENOSPC, "%zu bytes do not fit in limit=%llu", size, (unsigned long long)m->limit);
+        return NULL;
+    }
+    block = host->alloc(size);
+    if (block == NULL)
+        *rc = host->fail(err, SKEP_ENOMEM, "out of memory for %zu bytes", size);
+    return block;
 }
 
 static int memory_put(void *self, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err)
 {
     struct memory *m = self;
     size_t at = 0;
-    void *block;
     int rc;
+    void *block = reserve_block(m, ref->size_bytes, &rc, err);
 
     (void)how;
-    rc = reserve_block(m, ref->size_bytes, &block, err);
-    if (rc != SKEP_OK)
+    if (block == NULL)
         return rc;
     for (int i = 0; i < n; i++) {
         if (iov[i].iov_len > 0)
@@ -279,12 +294,13 @@ static int memory_put(void *self, skep_ref *ref, const struct iovec *iov, int n,
 static int memory_reserve(void *self, skep_ref *ref, size_t size, uint64_t by_ns, void **slot, void **memory,
                           skep_error *err)
 {
-    int rc = reserve_block(self, size, memory, err);
+    int rc;
+    void *block = reserve_block(self, size, &rc, err);
 
     (void)ref;
     (void)by_ns;
-    if (rc == SKEP_OK)
-        *slot = *memory;
+    if (block != NULL)
+        *slot = *memory = block;
     return rc;
 }
 
@@ -393,16 +409,13 @@ static int memory_name_set(void *self, const char *name, const char *handle, uin
 
     (void)by_ns;
     if (handle != NULL) {
-        size_t n = strlen(handle) + 1;
-
         fresh = make_object(name);
         if (fresh != NULL)
-            fresh->handle = host->alloc(n);
+            fresh->handle = copy_text(handle);
         if (fresh == NULL || fresh->handle == NULL) {
             free_object(fresh);
             return host->fail(err, SKEP_ENOMEM, "out of memory");
         }
-        memcpy(fresh->handle, handle, n);
     }
     pthread_mutex_lock(&m->mu);
     before = fresh == NULL ? take_out(&m->names, name) : NULL;
@@ -450,7 +463,6 @@ static int copy_table(const struct table *t, struct object **out, size_t *n)
     for (size_t i = 0; i < t->n_buckets; i++) {
         for (struct object *o = t->buckets[i]; o != NULL; o = o->next) {
             struct object *copy = make_object(o->key);
-            size_t len = o->handle != NULL ? strlen(o->handle) + 1 : 0;
 
             if (copy == NULL)
                 return SKEP_ENOMEM;
@@ -458,9 +470,7 @@ static int copy_table(const struct table *t, struct object **out, size_t *n)
             copy->made_ns = o->made_ns;
             if (o->buf != NULL)
                 copy->buf = host->buf_ref(o->buf);
-            else if ((copy->handle = host->alloc(len)) != NULL)
-                memcpy(copy->handle, o->handle, len);
-            else
+            else if ((copy->handle = copy_text(o->handle)) == NULL)
                 return SKEP_ENOMEM;
         }
     }

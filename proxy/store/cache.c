@@ -56,11 +56,13 @@ static struct skepi_cache_entry **find(struct skepi_cache *c, const char *key, u
     return link;
 }
 
-/* Take the entry out and chain it to `gone`: buffers are released without the lock, for that may unmap. */
+/* Take the entry out, if there is one, and chain it to `gone`: buffers are released without the lock, for that may unmap. */
 static void take_out(struct skepi_cache *c, struct skepi_cache_entry **link, struct skepi_cache_entry **gone)
 {
     struct skepi_cache_entry *e = *link;
 
+    if (e == NULL)
+        return;
     *link = e->next;
     unlink_use(c, e);
     c->n--;
@@ -107,7 +109,7 @@ skep_buf *skepi_cache_get(struct skepi_cache *cache, const skep_ref *ref, uint32
             unlink_use(cache, *link);
             link_newest(cache, *link);
             buf = skep_buf_ref((*link)->buf);
-        } else if (*link != NULL) {
+        } else {
             take_out(cache, link, &gone);
         }
     }
@@ -188,12 +190,8 @@ void skepi_cache_drop(struct skepi_cache *cache, const char *key)
     hash = hash_key(key);
     pthread_mutex_lock(&cache->mu);
     cache->epoch[hash % SKEPI_CACHE_EPOCHS]++;
-    if (cache->n > 0) {
-        struct skepi_cache_entry **link = find(cache, key, hash);
-
-        if (*link != NULL)
-            take_out(cache, link, &gone);
-    }
+    if (cache->n > 0)
+        take_out(cache, find(cache, key, hash), &gone);
     pthread_mutex_unlock(&cache->mu);
     release(gone);
 }

@@ -166,18 +166,15 @@ void conf_remove_tree(const char *path)
 
 /* ---- the second process ---- */
 
-int conf_spawn(const char *verb, ...)
+int conf_spawn_args(const char *const *words)
 {
-    char *args[ARGS_MAX] = {(char *)(uintptr_t) "conformance", (char *)(uintptr_t) "--child", (char *)(uintptr_t)verb};
+    char *args[ARGS_MAX] = {(char *)(uintptr_t) "conformance", (char *)(uintptr_t) "--child"};
     extern char **environ;
-    size_t n = 3;
-    va_list list;
+    size_t n = 2;
     pid_t pid;
 
-    va_start(list, verb);
-    while (n + 1 < ARGS_MAX && (args[n] = va_arg(list, char *)) != NULL)
-        n++;
-    va_end(list);
+    for (; *words != NULL && n + 1 < ARGS_MAX; words++)
+        args[n++] = (char *)(uintptr_t)*words;
     assert_int_equal(posix_spawn(&pid, "/proc/self/exe", NULL, NULL, args, environ), 0);
     return pid;
 }

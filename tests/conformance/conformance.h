@@ -58,9 +58,10 @@ skep_ref conf_put(skep_store *store, size_t size, unsigned seed); /* a filled ob
 int conf_there(skep_store *store, const skep_ref *ref);           /* exists says so */
 size_t conf_count(skep_store *store);                             /* objects that list shows */
 
-/* Run this program again as a second process: conf_child("resolve", handle, "1000", "7", NULL). `conf_spawn` starts it,
- * `conf_wait` gives its exit code, or minus the signal that ended it. */
-int conf_spawn(const char *verb, ...);
+/* Run this program again as a second process: conf_spawn("resolve", handle, "1000", "7"). `conf_wait` gives its exit code,
+ * or minus the signal that ended it. */
+#define conf_spawn(...) conf_spawn_args((const char *const[]){__VA_ARGS__, NULL})
+int conf_spawn_args(const char *const *words);
 int conf_wait(int pid);
 
 #endif

@@ -446,10 +446,10 @@ static void killed_in_a_put(const char *uri)
     skep_ref ref;
 
     conf_with(uri, "fault_op=put&fault_kind=kill&fault_nth=1", text);
-    assert_int_equal(conf_wait(conf_spawn("put", text, "doomed", "100000", "1", "0", NULL)), -SIGKILL);
+    assert_int_equal(conf_wait(conf_spawn("put", text, "doomed", "100000", "1", "0")), -SIGKILL);
     CONF_OK(skep_ref_key("doomed", &ref));
     assert_false(conf_there(store, &ref));
-    assert_int_equal(conf_wait(conf_spawn("put", uri, "doomed", "100000", "1", "0", NULL)), 0);
+    assert_int_equal(conf_wait(conf_spawn("put", uri, "doomed", "100000", "1", "0")), 0);
     assert_true(conf_there(store, &ref));
     skep_store_unref(store);
 }

@@ -328,16 +328,16 @@ static void second_process(const char *uri)
     skep_buf *buf = NULL;
 
     handle_of(store, &big, handle);
-    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000000", "1", NULL)), 0);
-    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000001", "1", NULL)), 1); /* it does look */
+    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000000", "1")), 0);
+    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000001", "1")), 1); /* it does look */
     CONF_OK(skep_store_get(store, &big, SKEP_FOREVER, &buf, &conf_err));
-    assert_int_equal(conf_wait(conf_spawn("evict", handle, NULL)), 0);
-    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000000", "1", NULL)), 1);
+    assert_int_equal(conf_wait(conf_spawn("evict", handle)), 0);
+    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "3000000", "1")), 1);
     assert_true(conf_is_filled(skep_buf_data(buf), 3000000, 1));
     assert_false(conf_there(store, &big));
     skep_buf_unref(buf);
     handle_of(store, &none, handle);
-    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "0", "0", NULL)), 0);
+    assert_int_equal(conf_wait(conf_spawn("resolve", handle, "0", "0")), 0);
     skep_store_unref(store);
 }
 
@@ -349,7 +349,7 @@ static void wait_for_process(const char *uri)
     int child;
 
     CONF_OK(skep_ref_key("from-afar", &ref));
-    child = conf_spawn("put", uri, "from-afar", "5000", "3", "50", NULL);
+    child = conf_spawn("put", uri, "from-afar", "5000", "3", "50");
     CONF_OK(skep_store_wait(store, &ref, skep_in_ms(30000), &conf_err));
     CONF_OK(skep_store_get(store, &ref, SKEP_FOREVER, &buf, &conf_err));
     assert_true(skep_buf_size(buf) == 5000 && conf_is_filled(skep_buf_data(buf), 5000, 3));
@@ -366,7 +366,7 @@ static void names_from_process(const char *uri)
     char out[SKEP_HANDLE_MAX];
 
     handle_of(store, &ref, handle);
-    assert_int_equal(conf_wait(conf_spawn("name", uri, "latest", handle, NULL)), 0);
+    assert_int_equal(conf_wait(conf_spawn("name", uri, "latest", handle)), 0);
     CONF_OK(skep_store_name_get(store, "latest", out, sizeof out, SKEP_FOREVER, &conf_err));
     assert_string_equal(out, handle);
     skep_store_unref(store);
@@ -380,7 +380,7 @@ static void many_processes(const char *uri)
     int won = 0;
 
     for (int i = 0; i < N; i++) /* one key: one of them is first */
-        children[i] = conf_spawn("put", uri, "contested", "100000", "8", "0", NULL);
+        children[i] = conf_spawn("put", uri, "contested", "100000", "8", "0");
     for (int i = 0; i < N; i++)
         won += conf_wait(children[i]) == 0;
     assert_int_equal(won, 1);
