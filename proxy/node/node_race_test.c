@@ -178,6 +178,30 @@ static void existing_only_meets_the_last_closer(void **state)
     assert_null(act);
 }
 
+static void be_killed_while_removing(void *arg)
+{
+    skep_node *last = arg;
+
+    assert_int_equal(renameat(last->base, "t", last->base, ".dead-t"), 0);
+    NODE.close(last, 1);
+}
+
+static void opener_meets_a_killed_closer(void **state)
+{
+    skep_node *last = open_shared(base, "t"), *node;
+    uint64_t id = NODE.id(last);
+
+    (void)state;
+    before_lock(LOCK_SH | LOCK_NB, be_killed_while_removing, last);
+    node = open_shared(base, "t");
+    assert_null(act);
+    assert_int_not_equal(NODE.id(node), id);
+    NODE.close(node, 0);
+    node = open_shared(base, "t"); /* which also finishes the removal */
+    NODE.close(node, 0);
+    assert_int_equal(entries_in(base, "."), 1);
+}
+
 static skep_node *came;
 
 static void open_t(void *arg)
@@ -231,6 +255,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(dispose_meets_a_segment_that_another_takes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_the_last_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(existing_only_meets_the_last_closer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(opener_meets_a_killed_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(closer_meets_an_opener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writer_meets_who_tidies_up, set_up, tear_down),
     };

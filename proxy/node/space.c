@@ -108,7 +108,7 @@ static int spend(skep_node *node, uint64_t fresh, uint64_t now)
 
 int skepi_space(skep_node *node, uint64_t fresh, skep_error *err)
 {
-    uint64_t now = skep_now_ns(), need = fresh + fresh / 256 /* page tables */, credit;
+    uint64_t now = skep_now_ns(), need = fresh + (node->disk ? 0 : fresh / 256) /* page tables */, credit;
     struct skepi_room room;
 
     if (spend(node, need, now))
