@@ -388,7 +388,7 @@ static void other_user(void **state)
 
     (void)state;
     if (geteuid() != 0) {
-        print_message("SKIP: needs root, to act as a second user\n");
+        print_message("not run: needs root, to act as a second user\n");
         skip();
     }
     node = open_shared(base, "s");

@@ -48,12 +48,12 @@ static void leave_mounts(void)
 static void mount_small(const char *options)
 {
     if (!can_mount) {
-        print_message("SKIP: %s\n", no_mount);
+        print_message("not run: %s\n", no_mount);
         skip();
     }
     make_folder(base, "/tmp");
     if (mount("tmpfs", base, "tmpfs", 0, options) != 0) {
-        print_message("SKIP: can't mount a tmpfs: %s\n", strerror(errno));
+        print_message("not run: can't mount a tmpfs: %s\n", strerror(errno));
         remove_folder(base);
         skip();
     }
@@ -261,7 +261,7 @@ static void in_group(void (*func)(void), const char *limit)
     pid_t pid;
 
     if (!make_group(limit)) {
-        print_message("SKIP: no memory cgroup that may be written\n");
+        print_message("not run: no memory cgroup that may be written\n");
         skip();
     }
     make_folder(base, "/dev/shm");
