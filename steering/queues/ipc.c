@@ -20,6 +20,13 @@
 
 enum { BACKLOG = 128, RECEIVE_BUDGET = 512 << 10, SOCKET_BUFFER = 1 << 20 };
 
+struct place {
+    struct sockaddr_un address;
+    socklen_t size;
+    int is_file;     /* 0: an abstract name, which leaves no file and is gone with its server */
+    char shown[120]; /* "ipc:///tmp/hive.sock", "ipc://@hive" */
+};
+
 struct ipc_peer {
     struct skepi_peer base;
     struct skepi_watch watch;
@@ -34,7 +41,7 @@ struct ipc {
     const struct skepi_link_events *events;
     void *arg;
     struct ipc_peer *peers;
-    struct sockaddr_un address;
+    struct place place;
 };
 
 static const skep_option options[] = {{NULL, 0, 0, NULL, NULL, NULL}};
@@ -132,26 +139,35 @@ static int peer_new(struct ipc *ipc, int fd, struct ipc_peer **out, skep_error *
 
 /* ---- where --------------------------------------------------------------------------------------- */
 
-/* ipc://PATH and ipc:///PATH: what stands between the slashes is the host of other URIs. */
-static int find_path(const skep_uri *uri, struct sockaddr_un *out, skep_error *err)
+/* ipc://PATH and ipc:///PATH: what stands between the slashes is the host of other URIs. ipc://@NAME has come as /@NAME. */
+static int find_place(const skep_uri *uri, struct place *out, skep_error *err)
 {
     const char *host = skep_uri_host(uri), *path = skep_uri_path(uri);
-    size_t n = strlen(host), size = n + strlen(path);
+    size_t n = strlen(host), size;
 
-    if (size == 0)
-        return skep_fail(err, SKEP_EINVAL, "ipc:// without a path");
-    if (size >= sizeof out->sun_path)
-        return skep_fail(err, SKEP_EINVAL, "ipc://%s%s: a path of %zu bytes; sockets have %zu at most", host, path, size,
-                         sizeof out->sun_path - 1);
     memset(out, 0, sizeof *out);
-    out->sun_family = AF_UNIX;
-    memcpy(out->sun_path, host, n);
-    memcpy(out->sun_path + n, path, size - n + 1);
+    out->is_file = n > 0 || strncmp(path, "/@", 2) != 0;
+    path += out->is_file ? 0 : 1;
+    size = n + strlen(path);
+    if (size < (out->is_file ? 1 : 2))
+        return skep_fail(err, SKEP_EINVAL, "ipc:// without a path or a name");
+    if (size >= sizeof out->address.sun_path)
+        return skep_fail(err, SKEP_EINVAL, "ipc://%s%s: %zu bytes; the names of sockets have %zu at most", host, path, size,
+                         sizeof out->address.sun_path - 1);
+    out->address.sun_family = AF_UNIX;
+    memcpy(out->address.sun_path, host, n);
+    memcpy(out->address.sun_path + n, path, size - n + 1);
+    snprintf(out->shown, sizeof out->shown, "ipc://%s", out->address.sun_path);
+    out->size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size);
+    if (out->is_file)
+        out->size++; /* with its NUL */
+    else
+        out->address.sun_path[0] = '\0'; /* it stands where the '@' is shown */
     return SKEP_OK;
 }
 
 /* A connected socket, or -1 with errno. */
-static int reach(const struct sockaddr_un *address)
+static int reach(const struct place *place)
 {
     const struct timeval patience = {1, 0}; /* a stopped server does not accept */
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), why;
@@ -159,7 +175,7 @@ static int reach(const struct sockaddr_un *address)
     if (fd < 0)
         return -1;
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+    if (connect(fd, (const struct sockaddr *)&place->address, place->size) == 0)
         return fd;
     why = errno;
     close(fd);
@@ -167,12 +183,12 @@ static int reach(const struct sockaddr_un *address)
     return -1;
 }
 
-/* The process that serves at the address; 0: nobody; -1: somebody. */
-static pid_t served_by(const struct sockaddr_un *address)
+/* The process that serves there; 0: nobody; -1: somebody. */
+static pid_t served_by(const struct place *place)
 {
     struct ucred who = {0};
     socklen_t size = sizeof who;
-    int fd = reach(address);
+    int fd = reach(place);
 
     if (fd < 0)
         return errno == ENOENT || errno == ECONNREFUSED ? 0 : -1;
@@ -183,17 +199,16 @@ static pid_t served_by(const struct sockaddr_un *address)
 }
 
 /* The folder of the socket, locked: whoever looks whether a server lives and then replaces its socket is alone. -1: not. */
-static int lock_folder(const struct sockaddr_un *address)
+static int lock_folder(const struct place *place)
 {
-    char folder[sizeof address->sun_path + 1];
-    const char *slash = strrchr(address->sun_path, '/');
+    const char *path = place->address.sun_path, *slash = strrchr(path, '/');
+    char folder[sizeof place->address.sun_path + 1];
     int fd;
 
     if (slash == NULL)
         snprintf(folder, sizeof folder, ".");
     else
-        snprintf(folder, sizeof folder, "%.*s", slash == address->sun_path ? 1 : (int)(slash - address->sun_path),
-                 address->sun_path);
+        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
     if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return -1;
     while (flock(fd, LOCK_EX) != 0)
@@ -216,47 +231,48 @@ static void listen_ready(struct skepi_watch *watch, uint32_t events)
     (void)events;
     while ((fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
         if (peer_new(ipc, fd, &peer, &why) != SKEP_OK)
-            skep_log(SKEP_LOG_WARN, "ipc", "a client of %s was turned away: %s", ipc->address.sun_path, why.text);
+            skep_log(SKEP_LOG_WARN, "ipc", "a client of %s was turned away: %s", ipc->place.shown, why.text);
         else if (ipc->events->joined(ipc->arg, &peer->base) != SKEP_OK)
             peer_free(peer);
     }
     if (errno == EMFILE || errno == ENFILE)
-        skep_log(SKEP_LOG_WARN, "ipc", "a client of %s waits: %s", ipc->address.sun_path, strerror(errno));
+        skep_log(SKEP_LOG_WARN, "ipc", "a client of %s waits: %s", ipc->place.shown, strerror(errno));
 }
 
 /* Bind, replacing the socket file of a server that is no more. The folder is locked. */
-static int bind_alone(int fd, const struct sockaddr_un *address, skep_error *err)
+static int bind_alone(int fd, const struct place *place, skep_error *err)
 {
-    const struct sockaddr *where = (const struct sockaddr *)address;
+    const struct sockaddr *where = (const struct sockaddr *)&place->address;
     struct stat st;
     pid_t pid;
 
-    if (bind(fd, where, sizeof *address) == 0)
+    if (bind(fd, where, place->size) == 0)
         return SKEP_OK;
-    if (errno == EADDRINUSE && (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)))
-        return skep_fail(err, SKEP_EEXIST, "ipc://%s: there is a file of that name", address->sun_path);
-    if (errno == EADDRINUSE && (pid = served_by(address)) != 0)
-        return skep_fail(err, SKEP_EBUSY, "ipc://%s: another server listens there (pid %d)", address->sun_path, (int)pid);
-    if (errno == EADDRINUSE || errno == ECONNREFUSED || errno == ENOENT) {
-        unlink(address->sun_path);
-        if (bind(fd, where, sizeof *address) == 0)
-            return SKEP_OK;
-    }
-    return skep_fail(err, skep_err_from_errno(errno), "ipc://%s: %s", address->sun_path, strerror(errno));
+    if (errno != EADDRINUSE)
+        return skep_fail(err, skep_err_from_errno(errno), "%s: %s", place->shown, strerror(errno));
+    if (place->is_file && (lstat(place->address.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)))
+        return skep_fail(err, SKEP_EEXIST, "%s: there is a file of that name, which is not a socket", place->shown);
+    if ((pid = served_by(place)) != 0 || !place->is_file)
+        return skep_fail(err, SKEP_EBUSY, "%s: another server listens there (pid %d)", place->shown, (int)pid);
+    unlink(place->address.sun_path);
+    if (bind(fd, where, place->size) != 0)
+        return skep_fail(err, skep_err_from_errno(errno), "%s: %s", place->shown, strerror(errno));
+    return SKEP_OK;
 }
 
 static int start_listening(struct ipc *ipc, skep_error *err)
 {
-    int folder = lock_folder(&ipc->address), rc;
-    int fd = folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const struct place *place = &ipc->place;
+    int folder = place->is_file ? lock_folder(place) : -1, rc;
+    int fd = place->is_file && folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0) {
-        rc = skep_fail(err, skep_err_from_errno(errno), "ipc://%s: %s", ipc->address.sun_path, strerror(errno));
+        rc = skep_fail(err, skep_err_from_errno(errno), "%s: %s", place->shown, strerror(errno));
     } else {
         fchmod(fd, 0600); /* before bind, which gives the file these permissions: it is never open to others */
-        rc = bind_alone(fd, &ipc->address, err);
+        rc = bind_alone(fd, place, err);
         if (rc == SKEP_OK && listen(fd, BACKLOG) != 0)
-            rc = skep_fail(err, SKEP_EIO, "ipc://%s: %s", ipc->address.sun_path, strerror(errno));
+            rc = skep_fail(err, SKEP_EIO, "%s: %s", place->shown, strerror(errno));
     }
     if (folder >= 0)
         close(folder);
@@ -267,21 +283,28 @@ static int start_listening(struct ipc *ipc, skep_error *err)
     return rc;
 }
 
+/* Unless somebody else has put a socket of his own there. */
+static void remove_file(const struct place *place)
+{
+    int folder = lock_folder(place);
+
+    if (served_by(place) == getpid())
+        unlink(place->address.sun_path);
+    if (folder >= 0)
+        close(folder);
+}
+
 static void ipc_close(struct skepi_link *link)
 {
     struct ipc *ipc = (struct ipc *)link;
-    int folder;
 
     if (ipc == NULL)
         return;
     while (ipc->peers != NULL)
         peer_free(ipc->peers);
     if (ipc->watch.fd >= 0) {
-        folder = lock_folder(&ipc->address);
-        if (served_by(&ipc->address) == getpid())
-            unlink(ipc->address.sun_path);
-        if (folder >= 0)
-            close(folder);
+        if (ipc->place.is_file)
+            remove_file(&ipc->place);
         skepi_loop_remove(ipc->loop, &ipc->watch);
         close(ipc->watch.fd);
     }
@@ -297,7 +320,7 @@ static int ipc_new(const skep_uri *uri, struct skepi_loop *loop, const struct sk
     if (ipc == NULL)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a link");
     *ipc = (struct ipc){.base = {&skepi_link_ipc}, .watch = {-1, NULL}, .loop = loop, .events = events, .arg = arg};
-    if ((rc = find_path(uri, &ipc->address, err)) == SKEP_OK)
+    if ((rc = find_place(uri, &ipc->place, err)) == SKEP_OK)
         *out = ipc;
     else
         free(ipc);
@@ -323,20 +346,18 @@ static int ipc_listen(const skep_uri *uri, struct skepi_loop *loop, const struct
 /* ---- connecting ---------------------------------------------------------------------------------- */
 
 /* Try until the server is there. What tells that it is not yet: no file, or nobody behind it. */
-static int reach_by(const struct sockaddr_un *address, uint64_t by_ns, int *out, skep_error *err)
+static int reach_by(const struct place *place, uint64_t by_ns, int *out, skep_error *err)
 {
     uint64_t told_ns = skep_in_ms(5000), now;
     struct timespec pause = {0, 1000000};
 
-    while ((*out = reach(address)) < 0) {
+    while ((*out = reach(place)) < 0) {
         if (errno != ENOENT && errno != ECONNREFUSED && errno != EAGAIN && errno != EINTR)
-            return skep_fail(err, errno == EACCES ? SKEP_EDENIED : SKEP_EUNREACH, "ipc://%s: %s", address->sun_path,
-                             strerror(errno));
+            return skep_fail(err, errno == EACCES ? SKEP_EDENIED : SKEP_EUNREACH, "%s: %s", place->shown, strerror(errno));
         if ((now = skep_now_ns()) >= by_ns)
-            return skep_fail(err, SKEP_EUNREACH, "ipc://%s: no task server is there: %s", address->sun_path,
-                             strerror(errno));
+            return skep_fail(err, SKEP_EUNREACH, "%s: no task server is there: %s", place->shown, strerror(errno));
         if (now > told_ns) {
-            skep_log(SKEP_LOG_WARN, "queues", "still waiting for a task server at ipc://%s", address->sun_path);
+            skep_log(SKEP_LOG_WARN, "queues", "still waiting for a task server at %s", place->shown);
             told_ns = SKEP_FOREVER;
         }
         nanosleep(&pause, NULL);
@@ -355,7 +376,7 @@ static int ipc_connect(const skep_uri *uri, struct skepi_loop *loop, const struc
 
     if (rc != SKEP_OK)
         return rc;
-    if ((rc = reach_by(&ipc->address, by_ns, &fd, err)) == SKEP_OK && (rc = peer_new(ipc, fd, &peer, err)) == SKEP_OK) {
+    if ((rc = reach_by(&ipc->place, by_ns, &fd, err)) == SKEP_OK && (rc = peer_new(ipc, fd, &peer, err)) == SKEP_OK) {
         *take = &ipc->base;
         *lend = &peer->base;
         return SKEP_OK;
@@ -368,7 +389,7 @@ static int ipc_connect(const skep_uri *uri, struct skepi_loop *loop, const struc
 
 static int ipc_address(struct skepi_link *link, char *out, size_t cap)
 {
-    int n = snprintf(out, cap, "ipc://%s", ((struct ipc *)link)->address.sun_path);
+    int n = snprintf(out, cap, "%s", ((struct ipc *)link)->place.shown);
 
     return n < 0 || (size_t)n >= cap ? SKEP_ETOOBIG : SKEP_OK;
 }
