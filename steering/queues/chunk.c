@@ -44,6 +44,7 @@ struct skepi_chunk *skepi_chunk_new(size_t size)
         chunk = memory;
         chunk->size = size;
         chunk->data = (unsigned char *)memory + HEAD;
+        chunk->release = NULL;
     }
     atomic_init(&chunk->refs, 1);
     return chunk;
@@ -59,7 +60,9 @@ void skepi_chunk_unref(struct skepi_chunk *chunk)
 {
     if (chunk == NULL || atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (chunk->size != SKEPI_CHUNK_SIZE || !keep_spare(chunk))
+    if (chunk->release != NULL)
+        chunk->release(chunk);
+    else if (chunk->size != SKEPI_CHUNK_SIZE || !keep_spare(chunk))
         free(chunk);
 }
 

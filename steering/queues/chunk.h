@@ -15,8 +15,9 @@
 
 struct skepi_chunk {
     _Atomic unsigned refs;
-    size_t size;         /* bytes at `data` */
-    unsigned char *data; /* 64-byte aligned */
+    size_t size;                                /* bytes at `data` */
+    unsigned char *data;                        /* 64-byte aligned; somebody else's memory: at a multiple of 8 */
+    void (*release)(struct skepi_chunk *chunk); /* of the last reference; NULL: it is one of skepi_chunk_new */
 };
 
 /* One reference, yours. NULL: out of memory. */

@@ -412,11 +412,6 @@ static void ipc_wait(struct skepi_peer *peer, uint64_t by_ns)
     poll(&p, 1, by_ns == SKEP_FOREVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
-static void ipc_drop(struct skepi_peer *peer)
-{
-    peer_free((struct ipc_peer *)peer);
-}
-
 const struct skepi_link_ops skepi_link_ipc = {
     .scheme = "ipc",
     .trusted = 1,
@@ -427,6 +422,5 @@ const struct skepi_link_ops skepi_link_ipc = {
     .send = ipc_send,
     .notify = ipc_notify,
     .wait = ipc_wait,
-    .drop = ipc_drop,
     .close = ipc_close,
 };

@@ -1,6 +1,6 @@
 /* link.h - what carries messages between a task server and its clients: one table, and a file for each member.
  *
- * Threads  listen, notify, drop, and what is called back: the thread of the loop. send: one thread at a time per peer, any.
+ * Threads  listen, notify, and what is called back: the thread of the loop. send: one thread at a time per peer, any.
  *          wait: any.   Owners  a link owns its peers.
  *
  * Messages of a peer arrive whole and in order, or the peer is gone. What a peer says is checked by who is called back.
@@ -50,7 +50,6 @@ struct skepi_link_ops {
     int (*send)(struct skepi_peer *peer, struct skepi_outbox *box);
     void (*notify)(struct skepi_peer *peer, int on);       /* call `writable` when more can be sent */
     void (*wait)(struct skepi_peer *peer, uint64_t by_ns); /* until more can be sent, or the peer is gone */
-    void (*drop)(struct skepi_peer *peer);                 /* without calling `left` */
     void (*close)(struct skepi_link *link);                /* and all its peers; NULL is fine */
 };
 

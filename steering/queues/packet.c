@@ -110,8 +110,7 @@ int skepi_packet_send(int fd, struct skepi_outbox *box, int wait)
 
 /* ---- in ------------------------------------------------------------------------------------------ */
 
-/* Room for one packet of small messages behind what is used. */
-static int make_room(struct skepi_inbox *in)
+int skepi_inbox_room(struct skepi_inbox *in)
 {
     struct skepi_chunk *chunk = in->chunk;
 
@@ -127,12 +126,12 @@ static int make_room(struct skepi_inbox *in)
     return SKEP_OK;
 }
 
-static int take_run(struct skepi_inbox *in, size_t size, skepi_message_func func, void *arg, skep_error *err)
+int skepi_run_each(unsigned char *run, size_t size, struct skepi_chunk *chunk, skepi_message_func func, void *arg,
+                   skep_error *err)
 {
-    unsigned char *at = in->chunk->data + in->used, *end = at + size;
+    unsigned char *at = run, *end = run + size;
     int rc = SKEP_OK;
 
-    in->used += size;
     while (at < end && rc == SKEP_OK) {
         struct skepi_message *message = (void *)at;
 
@@ -140,9 +139,17 @@ static int take_run(struct skepi_inbox *in, size_t size, skepi_message_func func
             message->length > (size_t)(end - at))
             return skep_fail(err, SKEP_EFORMAT, "a packet whose messages do not fill it");
         at += message->length;
-        rc = func(arg, message, in->chunk, err);
+        rc = func(arg, message, chunk, err);
     }
     return rc;
+}
+
+static int take_run(struct skepi_inbox *in, size_t size, skepi_message_func func, void *arg, skep_error *err)
+{
+    unsigned char *run = in->chunk->data + in->used;
+
+    in->used += (size + 7) & ~(size_t)7;
+    return skepi_run_each(run, size, in->chunk, func, arg, err);
 }
 
 static int end_big(struct skepi_inbox *in, skepi_message_func func, void *arg, skep_error *err)
@@ -201,7 +208,7 @@ static int receive_one(int fd, struct skepi_inbox *in, int wait, skepi_message_f
     ssize_t size;
 
     *bytes = 0;
-    if (in->big == NULL && make_room(in) != SKEP_OK)
+    if (in->big == NULL && skepi_inbox_room(in) != SKEP_OK)
         return skep_fail(err, SKEP_ENOMEM, "no memory to receive into");
     if (in->big != NULL)
         iov[1] = (struct iovec){in->big->data + in->have, in->total - in->have};

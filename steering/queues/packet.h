@@ -28,6 +28,12 @@ struct skepi_inbox {           /* all zero: nothing received yet */
  * SKEP_OK ends the receive. */
 typedef int (*skepi_message_func)(void *arg, struct skepi_message *message, struct skepi_chunk *chunk, skep_error *err);
 
+/* Call `func` for each message of a run of `size` bytes. SKEP_EFORMAT: they do not fill it. */
+int skepi_run_each(unsigned char *run, size_t size, struct skepi_chunk *chunk, skepi_message_func func, void *arg,
+                   skep_error *err);
+/* Room for a run behind what the inbox has received. SKEP_ENOMEM. */
+int skepi_inbox_room(struct skepi_inbox *in);
+
 /* Send what the socket takes, and let go of it. SKEP_OK, also if not all went; SKEP_ECLOSED: the peer is gone. */
 int skepi_packet_send(int fd, struct skepi_outbox *box, int wait);
 
