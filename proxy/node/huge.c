@@ -15,8 +15,9 @@
 #define MADV_COLLAPSE 25
 #endif
 
-#define STEP        (8 * SKEPI_HUGE)   /* how much between two looks at the clock */
-#define TOO_SLOW_NS UINT64_C(80000000) /* a step: the kernel is hunting for free pages, small ones will do then */
+#define STEP        (8 * SKEPI_HUGE)    /* how much between two looks at the clock */
+#define TOO_SLOW_NS UINT64_C(250000000) /* a step, far slower than fresh memory ever is: the kernel hunts for free pages */
+#define TRIES       3                   /* then small pages it is */
 
 static int seed(int fd, uint64_t from, uint64_t to)
 {
@@ -27,24 +28,45 @@ static int seed(int fd, uint64_t from, uint64_t to)
     return 0;
 }
 
-void skepi_huge_fill(skep_node *node, const struct skepi_seg *seg, uint64_t from)
+static uint64_t huge_end(const struct skepi_seg *seg)
 {
-    uint64_t end = seg->size & ~(SKEPI_HUGE - 1), at = (from + SKEPI_HUGE - 1) & ~(SKEPI_HUGE - 1);
+    return seg->size & ~(SKEPI_HUGE - 1);
+}
 
-    while (at < end && !atomic_load_explicit(&node->no_huge, memory_order_relaxed)) {
-        uint64_t to = end - at < STEP ? end : at + STEP, began = skep_now_ns();
+int skepi_huge_wanted(const skep_node *node, const struct skepi_seg *seg)
+{
+    return seg->small_from < huge_end(seg) && seg->huge_tries < TRIES &&
+           !atomic_load_explicit(&node->no_huge, memory_order_relaxed);
+}
 
-        if (seed(seg->fd, at, to) != 0)
-            return;
-        if (madvise((char *)seg->map + at, to - at, MADV_COLLAPSE) != 0) {
-            if (errno == EINVAL)
-                atomic_store_explicit(&node->no_huge, 1, memory_order_relaxed);
-            return;
-        }
-        if (skep_now_ns() - began > TOO_SLOW_NS)
-            return;
-        at = to;
+/* 0: went well, and fast enough to go on. */
+static int one_step(skep_node *node, const struct skepi_seg *seg, uint64_t at, uint64_t to)
+{
+    uint64_t began = skep_now_ns();
+
+    if (seed(seg->fd, at, to) != 0)
+        return -1;
+    if (madvise((char *)seg->map + at, to - at, MADV_COLLAPSE) != 0) {
+        if (errno == EINVAL)
+            atomic_store_explicit(&node->no_huge, 1, memory_order_relaxed);
+        return -1;
     }
+    return skep_now_ns() - began > TOO_SLOW_NS;
+}
+
+void skepi_huge_fill(skep_node *node, struct skepi_seg *seg)
+{
+    uint64_t end = huge_end(seg);
+    int rc = 0;
+
+    seg->small_from = (seg->small_from + SKEPI_HUGE - 1) & ~(SKEPI_HUGE - 1);
+    while (rc == 0 && seg->small_from < end) {
+        uint64_t to = end - seg->small_from < STEP ? end : seg->small_from + STEP;
+
+        if ((rc = one_step(node, seg, seg->small_from, to)) >= 0)
+            seg->small_from = to;
+    }
+    seg->huge_tries += rc != 0;
 }
 
 /* Huge pages are mapped as such only where the address is a multiple of theirs. Newer kernels see to it by themselves. */

@@ -40,7 +40,9 @@ struct skepi_seg {
     char name[SKEPI_NAME_MAX]; /* in the pool or in tmp */
     void *map;                 /* writable, or NULL */
     size_t map_size;
-    uint64_t size; /* of the file */
+    uint64_t size;       /* of the file */
+    uint64_t small_from; /* as far as is known, from here on it has no huge pages yet */
+    int huge_tries;      /* how often that was tried for naught */
 };
 #define SKEPI_SEG_INIT                                                                                                      \
     {                                                                                                                       \
@@ -53,6 +55,8 @@ struct skepi_kept {
     ino_t ino;
     void *map;
     size_t map_size;
+    uint64_t small_from; /* as in skepi_seg */
+    int huge_tries;
     uint64_t used; /* when: a count */
 };
 
@@ -162,8 +166,9 @@ void skepi_seg_drop(skep_node *node, struct skepi_seg *seg); /* gives up what is
 
 /* ---- huge.c ---- */
 
-/* Fills the holes of a mapped segment from `from` on with huge pages, as far as the kernel will. */
-void skepi_huge_fill(skep_node *node, const struct skepi_seg *seg, uint64_t from);
+/* Huge pages for a mapped segment from `small_from` on, holes or not, as far as the kernel will. */
+void skepi_huge_fill(skep_node *node, struct skepi_seg *seg);
+int skepi_huge_wanted(const skep_node *node, const struct skepi_seg *seg);
 void *skepi_map(int fd, size_t size, int prot); /* shared, from the file's start; MAP_FAILED with errno */
 
 /* ---- pool.c, kept.c ---- */

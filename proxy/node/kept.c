@@ -21,7 +21,12 @@ static struct skepi_kept take_out(skep_node *node, int i)
 
 void skepi_kept_add(skep_node *node, struct skepi_seg *seg)
 {
-    struct skepi_kept k = {.fd = seg->fd, .map = seg->map, .map_size = seg->map_size}, old = {.fd = -1};
+    struct skepi_kept k = {.fd = seg->fd,
+                           .map = seg->map,
+                           .map_size = seg->map_size,
+                           .small_from = seg->small_from,
+                           .huge_tries = seg->huge_tries},
+                      old = {.fd = -1};
     struct stat st;
     int oldest = 0;
 
@@ -59,6 +64,8 @@ int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg)
     seg->fd = k.fd;
     seg->map = k.map;
     seg->map_size = k.map_size;
+    seg->small_from = k.small_from;
+    seg->huge_tries = k.huge_tries;
     return 1;
 }
 

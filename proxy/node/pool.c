@@ -172,6 +172,8 @@ int skepi_pool_take(skep_node *node, uint64_t size, struct skepi_seg *seg)
         kept = skepi_kept_take(node, e->ino, seg);
         if (!kept && (seg->fd = skepi_openat(node->pool, e->name, O_RDWR, 0)) < 0)
             continue;
+        if (!kept)
+            seg->small_from = e->size; /* whoever made it did what could be done */
         if (claim(node, e, seg))
             return 1;
         if (kept)

@@ -95,16 +95,19 @@ static int map_whole(struct skepi_seg *seg, skep_error *err)
     return SKEP_OK;
 }
 
-static int back_in_full(skep_node *node, struct skepi_seg *seg, uint64_t from, skep_error *err)
+static int back_in_full(skep_node *node, struct skepi_seg *seg, skep_error *err)
 {
     uint64_t lacks;
     int rc;
 
-    if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK || lacks == 0)
+    if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK)
         return rc;
-    if ((rc = skepi_space(node, lacks, err)) != SKEP_OK)
+    if (lacks > 0 && (rc = skepi_space(node, lacks, err)) != SKEP_OK)
         return rc;
-    skepi_huge_fill(node, seg, from);
+    if (skepi_huge_wanted(node, seg))
+        skepi_huge_fill(node, seg);
+    else if (lacks == 0)
+        return SKEP_OK;
     if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK || lacks == 0)
         return rc;
     if (allocate(seg->fd, seg->size) == 0)
@@ -114,13 +117,14 @@ static int back_in_full(skep_node *node, struct skepi_seg *seg, uint64_t from, s
 
 int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err)
 {
-    uint64_t from = seg->size;
     int rc, fresh_map = seg->map == NULL || seg->map_size < size;
 
     if (seg->size != size && ftruncate(seg->fd, (off_t)size) != 0)
         return errno == ENOSPC ? skepi_no_space(node, size, err) : skepi_errno(err, errno, "setting its size");
     seg->size = size;
-    if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, from, err)) != SKEP_OK)
+    if (seg->small_from > size)
+        seg->small_from = size;
+    if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, err)) != SKEP_OK)
         return rc;
     if (fresh_map)
         madvise(seg->map, seg->map_size, MADV_POPULATE_WRITE); /* cheaper than a fault a page; not needed to go on */
