@@ -85,7 +85,7 @@ static int gather(const skep_ref *ref, const struct iovec *iov, int n, struct ob
 static int outside_put(void *self, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err)
 {
     struct outside *o = self;
-    struct object *object;
+    struct object *object = NULL;
     int taken;
     int rc = gather(ref, iov, n, &object, err);
 
