@@ -13,7 +13,8 @@
 
 #define RANDOM_END "XXXXXX"
 
-static void empty(int fd)
+/* `depth` levels of directories, which is more than anything here makes. */
+static void empty(int fd, int depth)
 {
     int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
@@ -24,9 +25,18 @@ static void empty(int fd)
             close(copy);
         return;
     }
-    while ((entry = readdir(dir)) != NULL)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            unlinkat(fd, entry->d_name, 0);
+    while ((entry = readdir(dir)) != NULL) {
+        int inner;
+
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 || unlinkat(fd, entry->d_name, 0) == 0 ||
+            depth == 0)
+            continue;
+        if ((inner = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+            continue;
+        empty(inner, depth - 1);
+        close(inner);
+        unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+    }
     closedir(dir);
 }
 
@@ -39,7 +49,7 @@ static void reap_one(int parent, const char *name)
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && st.st_uid == geteuid() && flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        empty(fd);
+        empty(fd, 1);
         unlinkat(parent, name, AT_REMOVEDIR);
     }
     close(fd);
@@ -97,7 +107,7 @@ int bench_scratch_open(const char *prefix, struct bench_scratch *out, skep_error
 void bench_scratch_close(struct bench_scratch *scratch)
 {
     if (scratch->fd >= 0) {
-        empty(scratch->fd);
+        empty(scratch->fd, 1);
         rmdir(scratch->path);
         close(scratch->fd);
     }

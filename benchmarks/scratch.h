@@ -21,6 +21,6 @@ struct bench_scratch {
 
 /* `prefix` is an absolute path without its random end: "/dev/shm/skep-bench-". */
 int bench_scratch_open(const char *prefix, struct bench_scratch *out, skep_error *err);
-void bench_scratch_close(struct bench_scratch *scratch); /* with all that is in it; it holds no directories */
+void bench_scratch_close(struct bench_scratch *scratch); /* with all that is in it */
 
 #endif

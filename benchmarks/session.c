@@ -2,9 +2,11 @@
 #include "benchmarks/pattern.h"
 #include "benchmarks/steering.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define START_MS   60000 /* for the workers to be there */
@@ -22,7 +24,10 @@ static int open_server(struct bench_session *s, const struct bench_tasks *wanted
         snprintf(prefix, sizeof prefix, "%.40s/skep-bench-", tmp != NULL && tmp[0] == '/' ? tmp : "/tmp");
         if ((rc = bench_scratch_open(prefix, &s->dir, err)) != SKEP_OK)
             return rc;
-        snprintf(s->queue, sizeof s->queue, "ipc://%.500s/queue", s->dir.path);
+        /* a folder in it, because ours is locked, and a task server locks the one that its socket is in */
+        if (mkdirat(s->dir.fd, "queue", 0700) != 0)
+            return skep_fail(err, skep_err_from_errno(errno), "%.200s/queue: %s", s->dir.path, strerror(errno));
+        snprintf(s->queue, sizeof s->queue, "ipc://%.500s/queue/socket", s->dir.path);
     } else if ((size_t)snprintf(s->queue, sizeof s->queue, "%s", wanted->queue) >= sizeof s->queue) {
         return skep_fail(err, SKEP_ETOOBIG, "--queue: longer than a URI may be");
     }
