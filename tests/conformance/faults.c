@@ -10,10 +10,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* What the operations under test work on. */
 struct bench {
@@ -439,6 +441,33 @@ static void delay_over_deadline(const char *uri)
     skep_store_unref(store);
 }
 
+static void *evict_slowly(void *arg)
+{
+    struct bench *b = arg;
+
+    b->got = skep_store_evict(b->store, &b->here, SKEP_FOREVER, NULL);
+    return NULL;
+}
+
+/* What a get finds while an evict goes on may be kept no longer than that. */
+static void get_during_evict(const char *uri)
+{
+    struct bench b;
+    pthread_t thread;
+    uint64_t by_ns;
+    skep_buf *buf = NULL;
+
+    set_up(&b, uri, "cache=1m&fault_op=evict&fault_kind=delay&fault_nth=1&fault_delay=200ms");
+    assert_int_equal(pthread_create(&thread, NULL, evict_slowly, &b), 0);
+    for (by_ns = skep_in_ms(150); skep_now_ns() < by_ns; usleep(5000))
+        if (skep_store_get(b.store, &b.here, SKEP_FOREVER, &buf, NULL) == SKEP_OK)
+            skep_buf_unref(buf);
+    pthread_join(thread, NULL);
+    assert_int_equal(b.got, SKEP_OK);
+    CONF_FAILS(skep_store_get(b.store, &b.here, SKEP_FOREVER, &buf, &conf_err), SKEP_ENOENT);
+    tear_down(&b);
+}
+
 static void killed_in_a_put(const char *uri)
 {
     skep_store *store = conf_open(uri, NULL);
@@ -477,6 +506,7 @@ const struct conf_case conf_faults[] = {
     {"corruption that nobody looks for", CONF_FAULT, corruption_unchecked},
     {"corruption of a part", CONF_FAULT, corruption_of_a_part},
     {"a delay over the deadline", CONF_FAULT, delay_over_deadline},
+    {"a get during an evict", CONF_FAULT, get_during_evict},
     {"killed in a put", CONF_FAULT | SKEP_CAP_SHARED, killed_in_a_put},
     {"bad faults", CONF_FAULT, bad_faults},
     {NULL, 0, NULL},

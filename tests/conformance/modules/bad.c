@@ -1,6 +1,8 @@
 /* bad.c - modules with one thing wrong; BAD_<WHAT> says which. */
 #include <skep/connector.h>
 
+#include <unistd.h>
+
 #ifdef BAD_LIBRARY
 int not_installed(void);
 #endif
@@ -87,6 +89,9 @@ static const skep_connector bad = {
 SKEP_API const skep_connector *skep_connector_entry(const skep_host *given);
 const skep_connector *skep_connector_entry(const skep_host *given)
 {
+#ifdef BAD_SLOW
+    usleep(300000);
+#endif
 #ifdef BAD_HOST
     return given == NULL ? &bad : NULL;
 #else
