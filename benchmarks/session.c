@@ -7,9 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define START_MS   60000 /* for the workers to be there */
+#define EVICTED_MS 2000  /* for the last evictions */
 #define MODEL_SEED 2026
 
 static int open_server(struct bench_session *s, const struct bench_tasks *wanted, skep_error *err)
@@ -115,6 +117,31 @@ int bench_session_open(struct bench_session *s, const struct bench_tasks *wanted
     if (rc == SKEP_OK && wanted->model_bytes > 0)
         rc = make_model(s, (size_t)wanted->model_bytes, err);
     return rc;
+}
+
+static int count_object(const skep_entry *entry, void *arg)
+{
+    if (entry->name == NULL)
+        ++*(uint64_t *)arg;
+    return 0;
+}
+
+uint64_t bench_session_left(const struct bench_session *s)
+{
+    const struct timespec pause = {0, 10000000};
+    uint64_t left = 0, by_ns = skep_in_ms(EVICTED_MS);
+
+    if (s->sender.store == NULL || s->sender.wanted->store != NULL)
+        return 0;
+    for (;;) {
+        left = 0;
+        if (skep_store_list(s->sender.store, count_object, &left, NULL) != SKEP_OK)
+            return 0; /* a store that can't be listed says nothing */
+        left -= s->sender.model != NULL && left > 0;
+        if (left == 0 || skep_now_ns() >= by_ns)
+            return left;
+        nanosleep(&pause, NULL);
+    }
 }
 
 void bench_session_close(struct bench_session *s)

@@ -17,6 +17,7 @@ struct result {
     struct bench_series round_trips;
     uint64_t elapsed_ns, plain_ns; /* plain: the same tasks without the model */
     int64_t rss_growth_bytes;
+    uint64_t objects_left;
 };
 
 /* ---- measuring ---------------------------------------------------------------------------------------------- */
@@ -130,6 +131,7 @@ static void report_json(const struct bench_session *s, struct result *result)
     bench_json_uint(&json, "round_trips", result->round_trips.count);
     bench_json_uint(&json, "window", wanted->window);
     bench_json_int(&json, "rss_growth_bytes", result->rss_growth_bytes);
+    bench_json_uint(&json, "objects_left", result->objects_left);
     if (wanted->model_bytes > 0) {
         bench_json_uint(&json, "model_bytes", wanted->model_bytes);
         bench_json_uint(&json, "read_bytes", wanted->read_bytes);
@@ -171,14 +173,45 @@ static void report_text(const struct bench_session *s, struct result *result)
     printf("  errors       %" PRIu64 "\n", sums->errors);
 }
 
+/* What was wrong with a run that came to its end. */
+static int complaints(const struct bench_session *s, const struct result *result)
+{
+    const struct bench_sums *sums = &s->sender.sums;
+
+    if (sums->errors > 0)
+        fprintf(stderr, "skep bench: %" PRIu64 " tasks failed; the first: %s\n", sums->errors, sums->failure);
+    if (result->objects_left > 0)
+        fprintf(stderr, "skep bench: %" PRIu64 " objects of tasks are left in the store\n", result->objects_left);
+    return sums->errors > 0 || result->objects_left > 0;
+}
+
+static int measure(struct bench_session *s, const struct bench_tasks *wanted, struct result *result)
+{
+    skep_error err;
+    int rc = bench_session_open(s, wanted, &err);
+
+    if (rc == SKEP_OK)
+        rc = wanted->model_bytes > 0 ? measure_model(&s->sender, result, &err) : measure_tasks(&s->sender, result, &err);
+    bench_human_progress_clear();
+    if (rc != SKEP_OK) {
+        fprintf(stderr, "skep bench: %s\n", err.text);
+        return 1;
+    }
+    result->objects_left = bench_session_left(s);
+    if (wanted->json)
+        report_json(s, result);
+    else
+        report_text(s, result);
+    return complaints(s, result);
+}
+
 int bench_steering_main(int argc, char **argv, int whole_argc, char **whole)
 {
     struct bench_environment env;
     struct bench_tasks wanted;
     struct bench_session s;
     struct result result;
-    skep_error err;
-    int rc = bench_tasks_parse(argc, argv, &wanted), status = 0;
+    int rc = bench_tasks_parse(argc, argv, &wanted);
 
     if (rc != 0 || wanted.help)
         return rc;
@@ -188,22 +221,8 @@ int bench_steering_main(int argc, char **argv, int whole_argc, char **whole)
         bench_environment_json(&env, stdout, whole_argc, whole);
     else
         bench_environment_text(&env, stdout);
-    if ((rc = bench_session_open(&s, &wanted, &err)) == SKEP_OK)
-        rc = wanted.model_bytes > 0 ? measure_model(&s.sender, &result, &err) : measure_tasks(&s.sender, &result, &err);
-    bench_human_progress_clear();
-    if (rc == SKEP_OK && wanted.json)
-        report_json(&s, &result);
-    else if (rc == SKEP_OK)
-        report_text(&s, &result);
-    if (rc != SKEP_OK) {
-        fprintf(stderr, "skep bench: %s\n", err.text);
-        status = 1;
-    } else if (s.sender.sums.errors > 0) {
-        fprintf(stderr, "skep bench: %" PRIu64 " tasks failed; the first: %s\n", s.sender.sums.errors,
-                s.sender.sums.failure);
-        status = 1;
-    }
+    rc = measure(&s, &wanted, &result);
     bench_session_close(&s);
     bench_series_free(&result.round_trips);
-    return status;
+    return rc;
 }

@@ -65,6 +65,8 @@ struct bench_session {
     char queue[SKEP_URI_MAX];
 };
 int bench_session_open(struct bench_session *s, const struct bench_tasks *wanted, skep_error *err);
+/* Objects in our own store besides the model, once the queues had time to evict what they made: there should be none. */
+uint64_t bench_session_left(const struct bench_session *s);
 void bench_session_close(struct bench_session *s); /* after a failed open too: store, workers and socket are gone */
 
 /* argv[0] is "steering". */
