@@ -164,14 +164,15 @@ static void stop_serving(int signal_number)
     skep_server_stop(serving);
 }
 
-static int open_server(const struct options *o, int alone, skep_server **server, skep_error *err)
+/* `allow`: where a server by itself lets tasks refer to; NULL in one program. */
+static int open_server(const struct options *o, const char *allow, skep_server **server, skep_error *err)
 {
     skep_server_opts opts = SKEP_SERVER_OPTS_INIT;
     char engine[64];
 
     snprintf(engine, sizeof engine, "local:?workers=%s", o->workers);
-    opts.allow = alone ? o->store : NULL;
-    opts.until_clients_gone = alone;
+    opts.allow = allow;
+    opts.until_clients_gone = allow != NULL;
     return skep_server_open(o->queue, engine, &opts, server, err);
 }
 
@@ -184,8 +185,8 @@ static int run_server(const struct options *o)
     skep_error err;
     int rc = skep_store_open(o->store, NULL, &store, &err);
 
-    if (rc == SKEP_OK)
-        rc = open_server(o, 1, &serving, &err);
+    if (rc == SKEP_OK && (rc = skep_store_identity(store, where, sizeof where)) == SKEP_OK)
+        rc = open_server(o, where, &serving, &err);
     if (rc == SKEP_OK) {
         sigaction(SIGINT, &on_signal, NULL);
         sigaction(SIGTERM, &on_signal, NULL);
@@ -251,7 +252,7 @@ static int run_both(struct options *o)
     snprintf(store, sizeof store, "shm://campaign-%ld?lifetime=session", (long)getpid());
     o->queue = o->queue ? o->queue : queue;
     o->store = o->store ? o->store : store;
-    rc = open_server(o, 0, &server, &err) == SKEP_OK ? run_thinker(o) : failed(&err);
+    rc = open_server(o, NULL, &server, &err) == SKEP_OK ? run_thinker(o) : failed(&err);
     skep_server_close(server);
     return rc;
 }

@@ -82,7 +82,8 @@ int model_load(const char *path, skep_buf **take, skep_error *err)
     return SKEP_OK;
 }
 
-/* ---- one that is made up ------------------------------------------------------------------------------------------------- */
+/* ---- one that is made up -------------------------------------------------------------------------------------------------
+ */
 
 struct layout {
     skep_tensor *tensors;
@@ -187,7 +188,7 @@ static int place(const struct layout *l, skep_store *store, const size_t *order,
 
 int model_generate(size_t size, skep_store *store, skep_proxy **take_proxy, skep_buf **take_buf, skep_error *err)
 {
-    struct layout l = {.cap = size / 262144 + 4};
+    struct layout l = {.cap = 2 * (size / 131072 + 2)}; /* a layer is 128 KiB at least */
     skep_meta meta = {"made_by", "campaign"};
     skep_buf *header = NULL;
     size_t *order;

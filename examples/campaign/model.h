@@ -22,8 +22,8 @@ void model_close(struct model *model);
 
 /* The bytes of version 0: a file, mapped. */
 int model_load(const char *path, skep_buf **take, skep_error *err);
-/* Or put into the store at once, or into memory if `store` is NULL: about `size` bytes of random layers, all four formats among
- * them, the same each time. Exactly one of the outputs is set. */
+/* Or put into the store at once, or into memory if `store` is NULL: about `size` bytes of random layers, all four formats
+ * among them, the same each time. Exactly one of the outputs is set. */
 int model_generate(size_t size, skep_store *store, skep_proxy **take_proxy, skep_buf **take_buf, skep_error *err);
 
 #endif

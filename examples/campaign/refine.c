@@ -1,7 +1,7 @@
 /* refine.c - see refine.h.
  *
- * W' = W + rate * |W| / sqrt(rows * cols) * sqrt(max(rows, cols)) * y x' / (|y| |x|): a Hebbian step of rank one, where x went in
- * and y came out for the best candidate.
+ * W' = W + rate * |W| / sqrt(rows * cols) * sqrt(max(rows, cols)) * y x' / (|y| |x|): a Hebbian step of rank one, where x
+ * went in and y came out for the best candidate.
  */
 #include "refine.h"
 #include "numbers.h"

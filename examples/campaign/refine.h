@@ -4,7 +4,8 @@
 
 #include "model.h"
 
-/* Write the version that follows `model` (whose object is `size` bytes at `data`) for `best` (SCORE_WIDTH numbers) to `to`. */
+/* Write the version that follows `model` (whose object is `size` bytes at `data`) for `best` (SCORE_WIDTH numbers) to `to`.
+ */
 int refine_model(const struct model *model, const void *data, size_t size, const float *best, void *to, skep_error *err);
 
 #endif
