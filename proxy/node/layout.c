@@ -205,11 +205,12 @@ static int make_meta(skep_node *node, skep_error *err)
         return skepi_errno(err, errno, node->place);
     st.st_mode &= 01777;
     if (node->meta < 0 && (node->meta = make_like(node->dir, ".skep", st.st_mode)) < 0)
-        return skepi_errno(err, errno, ".skep");
-    if ((names = make_like(node->meta, "names", st.st_mode)) < 0 ||
-        (node->tmp = make_like(node->meta, "tmp", st.st_mode)) < 0)
-        return skepi_errno(err, errno, ".skep");
+        return refuse(node->dir, ".skep", err);
+    if ((names = make_like(node->meta, "names", st.st_mode)) < 0)
+        return refuse(node->meta, "names", err);
     close(names);
+    if ((node->tmp = make_like(node->meta, "tmp", st.st_mode)) < 0)
+        return refuse(node->meta, "tmp", err);
     return SKEP_OK;
 }
 

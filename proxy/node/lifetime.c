@@ -117,6 +117,7 @@ void skepi_node_leave(skep_node *node)
     skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     if (node->session || is_empty(node->dir, node->meta))
         remove_store(node->base, node->name);
+    skepi_flock(node->lock, LOCK_UN); /* a child of fork may have the descriptor for long */
 }
 
 /* A store whose lock is had: clear what its dead openers left. */

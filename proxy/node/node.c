@@ -78,6 +78,8 @@ static int open_shared(skep_node *node, const skep_node_opts *opts, skep_error *
                               : skep_fail(err, SKEP_ETIMEDOUT, "%s: removed by others again and again", node->name);
     if (rc != SKEP_OK)
         return rc;
+    if (opts->session && !node->session)
+        skep_log(SKEP_LOG_INFO, "shm", "%s: there already, and to stay: lifetime=session has no effect", node->name);
     skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     skepi_cgroup_find("", node->cgroup);
     choose_pool(node, opts->pool_bytes);

@@ -324,6 +324,61 @@ static void fork_leaves_the_parents_locks(void **state)
     assert_int_equal(entries_in(base, "."), 0);
 }
 
+/* A child that has forgotten about the store, and lives on, is in nobody's way. */
+static void child_outlives_the_parents_store(void **state)
+{
+    skep_node_opts opts = shared_opts(base, "s");
+    skep_node *node = open_shared(base, "s");
+    skep_ref ref = put_object(node, "k", 3 * MIB, 1);
+    int fds[2];
+    char byte;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_true((pid = fork()) >= 0);
+    if (pid == 0) {
+        close(fds[1]);
+        _exit(read(fds[0], &byte, 1) == 0 ? 0 : 1); /* until the parent closes its end */
+    }
+    NODE.close(node, 0);
+    opts.by_ns = skep_in_ms(2000);
+    OK(NODE.open(&opts, &node, &err));
+    check_object(node, &ref, 3 * MIB, 1);
+    OK(NODE.evict(node, &ref, &err));
+    put_object(node, "k", 3 * MIB, 2);
+    OK(NODE.evict(node, &ref, &err));
+    NODE.close(node, 0);
+    assert_int_equal(entries_in(base, "."), 0);
+    close(fds[1]);
+    close(fds[0]);
+    assert_int_equal(child_status(pid), 0);
+}
+
+/* The last closer was stopped while it cleared up; who wants in waits no longer than it said. */
+static void opener_keeps_its_deadline(void **state)
+{
+    skep_node_opts opts = shared_opts(base, "s");
+    skep_node *node = open_shared(base, "s");
+    int fd;
+
+    (void)state;
+    put_object(node, "k", 10, 1);
+    NODE.close(node, 0);
+    node = NULL;
+    {
+        char path[128];
+
+        snprintf(path, sizeof path, "%s/s/.skep/lock", base);
+        assert_true((fd = open(path, O_RDWR | O_CLOEXEC)) >= 0);
+    }
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    opts.by_ns = skep_in_ms(30);
+    assert_int_equal(NODE.open(&opts, &node, &err), SKEP_ETIMEDOUT);
+    assert_true(skep_now_ns() >= opts.by_ns);
+    close(fd);
+}
+
 static void others_directories_are_refused(void **state)
 {
     skep_node_opts opts = shared_opts(base, "s");
@@ -472,6 +527,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(stores_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(interrupted_making_and_removing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fork_leaves_the_parents_locks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(child_outlives_the_parents_store, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(opener_keeps_its_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(others_directories_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(replaced_parts_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_user, set_up, tear_down),

@@ -1,9 +1,11 @@
 /* node_test.c - one node store in one process: objects, pool, kept segments, names, slots, errors. */
 #include "proxy/node/node_testing.h"
 
+#include "proxy/base/alloc.h"
 #include "proxy/base/sum.h"
 
 #include <pthread.h>
+#include <sys/file.h>
 #include <time.h>
 
 static char base[64];
@@ -395,6 +397,63 @@ static void linked_elsewhere_is_not_written_again(void **state)
     assert_int_equal(entries_in(base, "s/.skep/pool"), 0);
 }
 
+/* A writer that was stopped between making its object visible and letting go of it. */
+static void reader_keeps_its_deadline(void **state)
+{
+    skep_node *node = *state;
+    skep_ref ref = put_object(node, "k", 2 * MIB, 1);
+    int fd = openat(node->dir, "k", O_RDWR | O_CLOEXEC);
+    uint64_t by_ns = skep_in_ms(30);
+    skep_buf *buf;
+    uint32_t how;
+
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(NODE.get(node, &ref, 0, &buf, &how, &err), SKEP_ETIMEDOUT);
+    assert_int_equal(NODE.get(node, &ref, by_ns, &buf, &how, &err), SKEP_ETIMEDOUT);
+    assert_true(skep_now_ns() >= by_ns);
+    close(fd);
+    check_object(node, &ref, 2 * MIB, 1);
+}
+
+/* Every allocation fails once: an error, nothing half-done, nothing lost. */
+static void out_of_memory(void **state)
+{
+    skep_node_opts opts = shared_opts(base, "memory");
+    int failed = 0;
+
+    (void)state;
+    for (size_t nth = 1;; nth++) {
+        skep_node *node = NULL;
+        skep_put how = {.size = sizeof how, .by_ns = SKEP_FOREVER};
+        char bytes[20000] = "x";
+        struct iovec iov = {bytes, sizeof bytes};
+        skep_ref ref = ref_of("k"), bare = ref_of("k"), slot_ref = ref_of("slot");
+        skep_node_slot *slot = NULL;
+        skep_buf *buf = NULL;
+        uint32_t said;
+        void *memory;
+        int rc;
+
+        skepi_alloc_fail_at(nth);
+        if ((rc = NODE.open(&opts, &node, &err)) == SKEP_OK && (rc = NODE.put(node, &ref, &iov, 1, &how, &err)) == SKEP_OK &&
+            (rc = NODE.get(node, &bare, 0, &buf, &said, &err)) == SKEP_OK &&
+            (rc = NODE.reserve(node, &slot_ref, 2 * MIB, &slot, &memory, &err)) == SKEP_OK)
+            NODE.abort(node, slot);
+        skepi_alloc_fail_at(0);
+        skep_buf_unref(buf);
+        if (node != NULL)
+            OK(NODE.evict(node, &ref, &err));
+        NODE.close(node, 0);
+        assert_int_equal(entries_in(base, "."), 1);
+        if (rc == SKEP_OK)
+            break;
+        assert_int_equal(rc, SKEP_ENOMEM);
+        failed++;
+    }
+    assert_true(failed >= 3);
+}
+
 /* A file system that knows neither nameless files nor huge pages. */
 static void plain_file_system(void **state)
 {
@@ -457,6 +516,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(foreign_things, set_up, tear_down),
         cmocka_unit_test_setup_teardown(linked_elsewhere_is_not_written_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(reader_keeps_its_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(out_of_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(plain_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_threads, set_up, tear_down),
     };

@@ -126,8 +126,9 @@ int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_
         seg->small_from = size;
     if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, err)) != SKEP_OK)
         return rc;
-    if (fresh_map)
-        madvise(seg->map, seg->map_size, MADV_POPULATE_WRITE); /* cheaper than a fault a page; not needed to go on */
+    /* cheaper than a fault a page; where the kernel can't, the faults come */
+    if (fresh_map && madvise(seg->map, seg->map_size, MADV_POPULATE_WRITE) != 0 && errno == EFAULT)
+        return skepi_no_space(node, size, err); /* what a write would be killed for */
     return SKEP_OK;
 }
 

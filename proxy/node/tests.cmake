@@ -1,5 +1,6 @@
 # The tests of this folder: skep_test() calls.
 skep_test(node_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_test.c)
+skep_test(node_disk_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_disk_test.c)
 skep_test(node_life_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_life_test.c)
 skep_test(node_cgroup_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_cgroup_test.c)
 skep_test(node_space_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_space_test.c)
