@@ -151,7 +151,7 @@ static void gone(struct worker *w, const siginfo_t *info)
 
     describe(w, info, how, sizeof how);
     if (w->page != NULL) {
-        death.started = atomic_load(&w->page->claim) >> 1;
+        death.started = skepi_page_started(w->page);
         death.in_method = atomic_load(&w->page->ended) < death.started;
     }
     release(w);

@@ -527,8 +527,11 @@ static int any_idle(const struct skep_server *server)
 static void take_back(struct skep_server *server, int index)
 {
     struct skepi_seat *seat = &server->seats[index];
-    uint64_t started = server->engine_ops->revoke(server->engine, index);
+    uint64_t started;
 
+    if (seat->revoked) /* and nothing was given since */
+        return;
+    started = server->engine_ops->revoke(server->engine, index);
     seat->revoked = 1;
     while (seat->n > 0 && given_at(seat, seat->n - 1)->number > started)
         put_back(server, pop_last(seat));
