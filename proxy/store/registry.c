@@ -107,14 +107,14 @@ static int same_value(const skep_option *o, const skep_uri *a, const skep_uri *b
     }
 }
 
-/* The first tuning option that `uri` asks for by a value of its own and does not get, or NULL. */
-static const skep_option *find_conflict(const skep_store *s, const skep_uri *uri)
+/* The first option of a class that `uri` asks for by a value of its own and does not get, or NULL. */
+static const skep_option *find_conflict(const skep_store *s, const skep_uri *uri, int klass)
 {
     for (size_t i = 0; i < s->connector->n_options; i++) {
         for (const skep_option *o = s->connector->options[i]; o->name != NULL; o++) {
             const char *asked = skep_uri_option(uri, o->name);
 
-            if (o->klass == SKEP_CLASS_TUNING && strcmp(asked, o->fallback != NULL ? o->fallback : "") != 0 &&
+            if (o->klass == klass && strcmp(asked, o->fallback != NULL ? o->fallback : "") != 0 &&
                 !same_value(o, s->uri, uri))
                 return o;
         }
@@ -125,7 +125,7 @@ static const skep_option *find_conflict(const skep_store *s, const skep_uri *uri
 /* Once a store: the first opener's options hold, and the others should know. */
 static void tell_conflict(skep_store *s, const skep_uri *uri)
 {
-    const skep_option *o = find_conflict(s, uri);
+    const skep_option *o = find_conflict(s, uri, SKEP_CLASS_TUNING);
     int told;
 
     if (o == NULL)
@@ -137,6 +137,18 @@ static void tell_conflict(skep_store *s, const skep_uri *uri)
     if (!told)
         skep_log(SKEP_LOG_WARN, "store", "%.200s: open already with %s=%s, so %s=%s has no effect", s->identity, o->name,
                  skep_uri_option(s->uri, o->name), o->name, skep_uri_option(uri, o->name));
+}
+
+/* An option of this host says where a store lies: under the same identity elsewhere is another one, which can't be had now.
+ */
+static int check_place(const skep_store *s, const skep_uri *uri, skep_error *err)
+{
+    const skep_option *o = find_conflict(s, uri, SKEP_CLASS_LOCAL);
+
+    if (o == NULL)
+        return SKEP_OK;
+    return skep_fail(err, SKEP_EBUSY, "%.200s: open in this process already, with %s=%.100s", s->identity, o->name,
+                     skep_uri_option(s->uri, o->name));
 }
 
 /* Find the store of `identity` or make it, under one hold of the lock. */
@@ -160,11 +172,13 @@ static int find_or_make(const struct skepi_connector *connector, skep_uri **uri,
     pthread_mutex_unlock(&mu);
     if (s == NULL)
         rc = skep_fail(err, rc, "%.200s: still being closed", identity);
-    else if (fresh != NULL)
+    else if (fresh != NULL && (rc = check_place(s, fresh->uri, err)) == SKEP_OK)
         tell_conflict(s, fresh->uri);
     free_store(fresh);
     if (rc == SKEP_OK)
         *take = s;
+    else
+        skep_store_unref(s);
     return rc;
 }
 
