@@ -20,6 +20,8 @@ static int is_public_identity(skep_store *s, const char *identity)
 {
     int same;
 
+    if (s->ops->identity == NULL)
+        return 0;
     pthread_mutex_lock(&s->mu);
     same = strcmp(s->public_identity, identity) == 0;
     pthread_mutex_unlock(&s->mu);

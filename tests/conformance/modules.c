@@ -124,6 +124,45 @@ static void wrappers(void **state)
     skep_store_unref(store);
 }
 
+/* Handles carry the name that others reach a store by; here it leads to the store that is open. */
+static void reached_by_another_name(void **state)
+{
+    static const char *const uris[][2] = {{"public://here", "public://from.afar:7000/store#k="},
+                                          {"fault+public://here", "fault+public://from.afar:7000/store#k="}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char handle[SKEP_HANDLE_MAX];
+        char identity[SKEP_URI_MAX];
+        skep_store *store = NULL;
+        skep_store *behind = NULL;
+        skep_proxy *made = NULL;
+        skep_proxy *got = NULL;
+        skep_policy *all = NULL;
+        const void *bytes;
+        skep_error err;
+        size_t size;
+
+        assert_int_equal(skep_policy_parse("all", &all, &err), SKEP_OK);
+        assert_int_equal(skep_store_open(uris[i][0], NULL, &store, &err), SKEP_OK);
+        assert_int_equal(skep_store_proxy(store, "abc", 3, NULL, &made, &err), SKEP_OK);
+        assert_int_equal(skep_proxy_handle(made, handle, sizeof handle), SKEP_OK);
+        assert_memory_equal(handle, uris[i][1], strlen(uris[i][1]));
+        assert_int_equal(skep_store_identity(store, identity, sizeof identity), SKEP_OK);
+        assert_memory_equal(handle, identity, strlen(identity));
+        assert_int_equal(skep_proxy_open(handle, all, &got, &err), SKEP_OK);
+        assert_int_equal(skep_proxy_store(got, SKEP_FOREVER, &behind, &err), SKEP_OK);
+        assert_ptr_equal(behind, store);
+        assert_int_equal(skep_proxy_resolve(got, SKEP_FOREVER, &bytes, &size, &err), SKEP_OK);
+        assert_memory_equal(bytes, "abc", 3);
+        skep_proxy_unref(made);
+        skep_proxy_unref(got);
+        skep_store_unref(behind);
+        skep_store_unref(store);
+        skep_policy_unref(all);
+    }
+}
+
 static int see_connector(const skep_connector_info *info, void *arg)
 {
     unsigned *seen = arg;
@@ -239,6 +278,7 @@ int main(void)
         cmocka_unit_test(no_paths),
         cmocka_unit_test(wrong_tables),
         cmocka_unit_test(wrappers),
+        cmocka_unit_test(reached_by_another_name),
         cmocka_unit_test(listed),
         cmocka_unit_test(relative_directories),
     };

@@ -140,15 +140,35 @@ static int outside_evict(void *self, const skep_ref *ref, uint64_t by_ns, skep_e
     return SKEP_OK;
 }
 
+#ifdef OUTSIDE_PUBLIC
+/* Others reach it by another name. */
+static int outside_identity(void *self, char *out, size_t cap, skep_error *err)
+{
+    static const char name[] = "public://from.afar:7000/store";
+
+    (void)self;
+    if (cap < sizeof name)
+        return host->fail(err, SKEP_ETOOBIG, "no room for %s", name);
+    memcpy(out, name, sizeof name);
+    return SKEP_OK;
+}
+#endif
+
 static const skep_option options[] = {
     {"flavour", SKEP_TYPE_TEXT, SKEP_CLASS_IDENTITY, NULL, NULL, "which of several"},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
 
 static const skep_connector outside = {
+#ifdef OUTSIDE_PUBLIC
+    .size = sizeof(skep_connector),
+    .scheme = "public",
+    .identity = outside_identity,
+#else
     .size = offsetof(skep_connector, exists), /* as one built before there were optional operations */
-    .abi = SKEP_CONNECTOR_ABI,
     .scheme = "outside",
+#endif
+    .abi = SKEP_CONNECTOR_ABI,
     .help = "a connector that this tree does not know",
     .self_size = sizeof(struct outside),
     .options = options,
