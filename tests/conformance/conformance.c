@@ -131,6 +131,22 @@ skep_ref conf_put(skep_store *store, size_t size, unsigned seed)
     return ref;
 }
 
+void conf_check(skep_store *store, const skep_ref *ref, size_t size, unsigned seed)
+{
+    skep_buf *buf = NULL;
+    uint64_t have = 0;
+    int there = 0;
+
+    CONF_OK(skep_store_get(store, ref, SKEP_FOREVER, &buf, &conf_err));
+    assert_int_equal(skep_buf_size(buf), size);
+    assert_true(conf_is_filled(skep_buf_data(buf), size, seed));
+    assert_int_equal((uintptr_t)skep_buf_data(buf) % 64, 0);
+    CONF_OK(skep_store_exists(store, ref, SKEP_FOREVER, &there, &have, &conf_err));
+    assert_int_equal(there, 1);
+    assert_int_equal(have, size);
+    skep_buf_unref(buf);
+}
+
 int conf_there(skep_store *store, const skep_ref *ref)
 {
     int there = -1;
@@ -385,6 +401,7 @@ int conf_main(const struct conf_fixture *given, int argc, char **argv)
         return 1;
     for (int through_fault = 0; through_fault < 2; through_fault++) {
         n = add_cases(conf_objects, through_fault, runs, n);
+        n = add_cases(conf_listing, through_fault, runs, n);
         n = add_cases(conf_sharing, through_fault, runs, n);
         n = add_cases(conf_proxies, through_fault, runs, n);
         n = add_cases(conf_faults, through_fault, runs, n);

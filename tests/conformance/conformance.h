@@ -1,7 +1,9 @@
 /* conformance.h - one suite for every connector: a fixture names fresh stores, the cases do the rest.
  *
- *     static const struct conf_fixture memory = {.scheme = "memory", .up = memory_up, .down = memory_down};
- *     int main(int argc, char **argv) { return conf_main(&memory, argc, argv); }
+ *     static const struct conf_fixture tape = {.scheme = "tape", .up = tape_up, .down = tape_down};
+ *     int main(int argc, char **argv) { return conf_main(&tape, argc, argv); }
+ *
+ * and in the connector's CMakeLists.txt: skep_test(tape_conformance SOURCES tape_conformance.c LIBS skep_conformance)
  *
  * Each case runs on a fresh store, and once more through "fault+", which must change nothing. A case that asks for a
  * capability that the connector does not claim is left out, and said so.
@@ -11,15 +13,6 @@
 
 #include <skep/connector.h>
 #include <skep/skep.h>
-
-struct conf_fixture {
-    const char *scheme;
-    int (*up)(char uri[SKEP_URI_MAX]); /* name a store that is not there yet; 0, or the suite fails */
-    void (*down)(const char *uri);     /* remove what is left of it */
-};
-
-int conf_main(const struct conf_fixture *fixture, int argc, char **argv);
-void conf_remove_tree(const char *path); /* for fixtures whose stores are directories */
 
 /* What a case may need beside SKEP_CAP_*. */
 enum conf_need {
@@ -34,9 +27,19 @@ struct conf_case {
     uint32_t needs;
     void (*run)(const char *uri);
 };
-extern const struct conf_case conf_objects[], conf_sharing[], conf_proxies[], conf_faults[];
+
+struct conf_fixture {
+    const char *scheme;
+    int (*up)(char uri[SKEP_URI_MAX]); /* name a store that is not there yet; 0, or the suite fails */
+    void (*down)(const char *uri);     /* remove what is left of it */
+};
+
+int conf_main(const struct conf_fixture *fixture, int argc, char **argv);
+void conf_remove_tree(const char *path); /* for fixtures whose stores are directories */
 
 /* ---- for the cases ---- */
+
+extern const struct conf_case conf_objects[], conf_listing[], conf_sharing[], conf_proxies[], conf_faults[];
 
 extern skep_error conf_err; /* the main thread's */
 
@@ -47,16 +50,16 @@ void conf_fails(int rc, int code, const char *call, const char *file, int line);
 
 skep_store *conf_open(const char *uri, const char *options); /* `options`: "a=b&c=d", or NULL */
 void conf_with(const char *uri, const char *options, char out[SKEP_URI_MAX]);
-const char *conf_prefix(const char *uri, const char *text); /* does `text` begin with the store's name? what it should */
-int conf_has(uint32_t need);                                /* of this connector */
-int conf_full(void);                                        /* full sizes are wanted */
+int conf_has(uint32_t need); /* of this connector */
+int conf_full(void);         /* full sizes are wanted */
 
 /* Bytes that tell where they belong: position and seed. */
 void conf_fill(void *bytes, size_t size, unsigned seed);
 int conf_is_filled(const void *bytes, size_t size, unsigned seed);
-skep_ref conf_put(skep_store *store, size_t size, unsigned seed); /* a filled object */
-int conf_there(skep_store *store, const skep_ref *ref);           /* exists says so */
-size_t conf_count(skep_store *store);                             /* objects that list shows */
+skep_ref conf_put(skep_store *store, size_t size, unsigned seed);                    /* a filled object */
+void conf_check(skep_store *store, const skep_ref *ref, size_t size, unsigned seed); /* get gives it, aligned */
+int conf_there(skep_store *store, const skep_ref *ref);                              /* exists says so */
+size_t conf_count(skep_store *store);                                                /* objects that list shows */
 
 /* Run this program again as a second process: conf_spawn("resolve", handle, "1000", "7"). `conf_wait` gives its exit code,
  * or minus the signal that ended it. */

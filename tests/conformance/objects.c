@@ -1,4 +1,4 @@
-/* objects.c - conformance of what one opener does with objects: sizes, pieces, keys, ranges, names, lists, batches. */
+/* objects.c - conformance of what one opener does with objects: sizes, pieces, keys, ranges, checksums. */
 #include "tests/conformance/conformance.h"
 
 #include <setjmp.h>
@@ -13,22 +13,6 @@
 
 #define MIB ((size_t)1 << 20)
 
-static void check_object(skep_store *store, const skep_ref *ref, size_t size, unsigned seed)
-{
-    skep_buf *buf = NULL;
-    uint64_t have = 0;
-    int there = 0;
-
-    CONF_OK(skep_store_get(store, ref, SKEP_FOREVER, &buf, &conf_err));
-    assert_int_equal(skep_buf_size(buf), size);
-    assert_true(conf_is_filled(skep_buf_data(buf), size, seed));
-    assert_int_equal((uintptr_t)skep_buf_data(buf) % 64, 0);
-    CONF_OK(skep_store_exists(store, ref, SKEP_FOREVER, &there, &have, &conf_err));
-    assert_int_equal(there, 1);
-    assert_int_equal(have, size);
-    skep_buf_unref(buf);
-}
-
 static void sizes(const char *uri)
 {
     static const size_t all[] = {0, 1, 7, 63, 64, 65, 4095, 4096, 4097, MIB - 1, MIB, MIB + 1, 3 * MIB + 17, 1024 * MIB + 1};
@@ -40,7 +24,7 @@ static void sizes(const char *uri)
 
         assert_int_equal(ref.size_bytes, all[i]);
         assert_true(skep_key_is_uuid(ref.key));
-        check_object(store, &ref, all[i], (unsigned)i);
+        conf_check(store, &ref, all[i], (unsigned)i);
         CONF_OK(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     }
     skep_store_unref(store);
@@ -56,11 +40,11 @@ static void pieces(const char *uri)
 
     conf_fill(bytes, sizeof bytes, 3);
     CONF_OK(skep_store_putv(store, iov, 7, NULL, &ref, &conf_err));
-    check_object(store, &ref, sizeof bytes, 3);
+    conf_check(store, &ref, sizeof bytes, 3);
     CONF_OK(skep_store_putv(store, NULL, 0, NULL, &ref, &conf_err));
-    check_object(store, &ref, 0, 0);
+    conf_check(store, &ref, 0, 0);
     CONF_OK(skep_store_putv(store, iov, 1, NULL, &ref, &conf_err));
-    check_object(store, &ref, 0, 0);
+    conf_check(store, &ref, 0, 0);
     iov[0].iov_len = 1;
     CONF_FAILS(skep_store_putv(store, iov, 7, NULL, &ref, &conf_err), SKEP_EINVAL);
     CONF_FAILS(skep_store_putv(store, iov, -1, NULL, &ref, &conf_err), SKEP_EINVAL);
@@ -83,7 +67,7 @@ static void many_pieces(const char *uri)
     for (int i = 0; i < N; i++)
         iov[i] = (struct iovec){bytes + i * 3, 3};
     CONF_OK(skep_store_putv(store, iov, N, NULL, &ref, &conf_err));
-    check_object(store, &ref, N * 3, 5);
+    conf_check(store, &ref, N * 3, 5);
     free(iov);
     free(bytes);
     skep_store_unref(store);
@@ -121,7 +105,7 @@ static void foreign_keys(const char *uri)
     }
     for (size_t i = 0; i < n; i++) {
         CONF_OK(skep_ref_key(keys[i], &ref));
-        check_object(store, &ref, sizeof bytes, (unsigned)i);
+        conf_check(store, &ref, sizeof bytes, (unsigned)i);
     }
     if (conf_has(CONF_LIST))
         assert_int_equal(conf_count(store), n);
@@ -173,7 +157,7 @@ static void get_after_evict(const char *uri)
     skep_buf *buf = NULL;
     char byte = 'x';
 
-    check_object(store, &ref, 100, 1); /* it is in the cache now */
+    conf_check(store, &ref, 100, 1); /* it is in the cache now */
     CONF_OK(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     CONF_OK(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     CONF_FAILS(skep_store_get(store, &ref, SKEP_FOREVER, &buf, &conf_err), SKEP_ENOENT);
@@ -195,7 +179,7 @@ static void key_used_again(const char *uri)
     for (unsigned i = 0; i < 20; i++) {
         conf_fill(bytes, sizeof bytes - i, i);
         CONF_OK(skep_store_put(store, bytes, sizeof bytes - i, &opts, &ref, &conf_err));
-        check_object(store, &ref, sizeof bytes - i, i);
+        conf_check(store, &ref, sizeof bytes - i, i);
         CONF_OK(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     }
     skep_store_unref(store);
@@ -296,7 +280,7 @@ static void reserve_commit(const char *uri)
         CONF_OK(skep_slot_commit(&slot, &ref, &conf_err));
         assert_null(slot);
         assert_true(ref.flags & SKEP_REF_SUM);
-        check_object(store, &ref, all[i], (unsigned)i);
+        conf_check(store, &ref, all[i], (unsigned)i);
     }
     skep_store_unref(store);
 }
@@ -329,183 +313,13 @@ static void reserve_abort(const char *uri)
     skep_store_unref(store);
 }
 
-struct found {
-    const char *key;
-    int times;
-    size_t size;
-    uint64_t made_ns;
-};
-
-static int find_key(const skep_entry *entry, void *arg)
-{
-    struct found *found = arg;
-
-    if (entry->name == NULL && strcmp(entry->ref.key, found->key) == 0) {
-        found->times++;
-        found->size = entry->ref.size_bytes;
-        found->made_ns = entry->made_ns;
-    }
-    return 0;
-}
-
-static int stop_at_once(const skep_entry *entry, void *arg)
-{
-    (void)entry;
-    ++*(int *)arg;
-    return 42;
-}
-
-static int evict_entry(const skep_entry *entry, void *arg)
-{
-    return entry->name == NULL ? skep_store_evict(arg, &entry->ref, SKEP_FOREVER, NULL) : 0;
-}
-
-static void list(const char *uri)
-{
-    skep_store *store = conf_open(uri, NULL);
-    skep_ref refs[5];
-    int calls = 0;
-
-    assert_int_equal(conf_count(store), 0);
-    for (unsigned i = 0; i < 5; i++)
-        refs[i] = conf_put(store, i * 1000, i);
-    for (unsigned i = 0; i < 5; i++) {
-        struct found found = {.key = refs[i].key};
-
-        CONF_OK(skep_store_list(store, find_key, &found, &conf_err));
-        assert_int_equal(found.times, 1);
-        assert_int_equal(found.size, i * 1000);
-        assert_true(found.made_ns == 0 || found.made_ns <= skep_real_ns() + 1000000000u);
-    }
-    assert_int_equal(skep_store_list(store, stop_at_once, &calls, &conf_err), 42);
-    assert_int_equal(calls, 1);
-    CONF_OK(skep_store_list(store, evict_entry, store, &conf_err)); /* a walk does not hold what an evict needs */
-    assert_int_equal(conf_count(store), 0);
-    CONF_FAILS(skep_store_list(store, NULL, NULL, &conf_err), SKEP_EINVAL);
-    skep_store_unref(store);
-}
-
-static int find_name(const skep_entry *entry, void *arg)
-{
-    struct found *found = arg;
-
-    if (entry->name != NULL && strcmp(entry->name, found->key) == 0 && strchr(entry->handle, '#') != NULL)
-        found->times++;
-    return 0;
-}
-
-static void names(const char *uri)
-{
-    skep_store *store = conf_open(uri, NULL);
-    char handles[2][SKEP_HANDLE_MAX];
-    char out[SKEP_HANDLE_MAX];
-    struct found found = {.key = "latest"};
-    char longest[65];
-
-    for (unsigned i = 0; i < 2; i++) {
-        skep_ref ref = conf_put(store, 10, i);
-        skep_proxy *proxy = NULL;
-
-        CONF_OK(skep_store_proxy_of(store, &ref, NULL, &proxy, &conf_err));
-        CONF_OK(skep_proxy_handle(proxy, handles[i], sizeof handles[i]));
-        skep_proxy_unref(proxy);
-    }
-    CONF_FAILS(skep_store_name_get(store, "latest", out, sizeof out, SKEP_FOREVER, &conf_err), SKEP_ENOENT);
-    for (unsigned i = 0; i < 2; i++) {
-        CONF_OK(skep_store_name_set(store, "latest", handles[i], SKEP_FOREVER, &conf_err));
-        CONF_OK(skep_store_name_get(store, "latest", out, sizeof out, SKEP_FOREVER, &conf_err));
-        assert_string_equal(out, handles[i]);
-    }
-    out[0] = 'x';
-    CONF_FAILS(skep_store_name_get(store, "latest", out, strlen(handles[1]), SKEP_FOREVER, &conf_err), SKEP_ETOOBIG);
-    assert_int_equal(out[0], 'x');
-    if (conf_has(CONF_LIST)) {
-        CONF_OK(skep_store_list(store, find_name, &found, &conf_err));
-        assert_int_equal(found.times, 1);
-        assert_int_equal(conf_count(store), 2);
-    }
-    CONF_OK(skep_store_name_set(store, "latest", NULL, SKEP_FOREVER, &conf_err));
-    CONF_OK(skep_store_name_set(store, "latest", NULL, SKEP_FOREVER, &conf_err));
-    CONF_FAILS(skep_store_name_get(store, "latest", out, sizeof out, SKEP_FOREVER, &conf_err), SKEP_ENOENT);
-    memset(longest, 'n', sizeof longest - 1);
-    longest[64] = 0;
-    CONF_FAILS(skep_store_name_set(store, longest, handles[0], SKEP_FOREVER, &conf_err), SKEP_EINVAL);
-    CONF_OK(skep_store_name_set(store, longest + 1, handles[0], SKEP_FOREVER, &conf_err));
-    CONF_OK(skep_store_name_get(store, longest + 1, out, sizeof out, SKEP_FOREVER, &conf_err));
-    CONF_FAILS(skep_store_name_set(store, "../up", handles[0], SKEP_FOREVER, &conf_err), SKEP_EINVAL);
-    CONF_FAILS(skep_store_name_set(store, "latest", "no handle", SKEP_FOREVER, &conf_err), SKEP_EFORMAT);
-    skep_store_unref(store);
-}
-
-static void batches(const char *uri)
-{
-    enum { N = 50 };
-    skep_store *store = conf_open(uri, NULL);
-    skep_buf *bufs[N] = {NULL};
-    struct iovec items[N];
-    skep_ref refs[N];
-    int there[N];
-    size_t done = 0;
-
-    for (unsigned i = 0; i < N; i++) {
-        items[i] = (struct iovec){malloc(i * 100 + 1), i * 100};
-        assert_non_null(items[i].iov_base);
-        conf_fill(items[i].iov_base, i * 100, i);
-    }
-    CONF_OK(skep_store_put_batch(store, items, N, NULL, refs, &done, &conf_err));
-    assert_int_equal(done, N);
-    check_object(store, &refs[20], 2000, 20); /* one of them is in the cache then */
-    CONF_OK(skep_store_get_batch(store, refs, N, SKEP_FOREVER, bufs, &done, &conf_err));
-    assert_int_equal(done, N);
-    for (unsigned i = 0; i < N; i++) {
-        assert_int_equal(skep_buf_size(bufs[i]), i * 100);
-        assert_true(conf_is_filled(skep_buf_data(bufs[i]), i * 100, i));
-        skep_buf_unref(bufs[i]);
-        bufs[i] = NULL;
-        free(items[i].iov_base);
-    }
-    CONF_OK(skep_store_evict(store, &refs[30], SKEP_FOREVER, &conf_err));
-    CONF_OK(skep_store_exists_batch(store, refs, N, SKEP_FOREVER, there, &done, &conf_err));
-    assert_int_equal(done, N);
-    for (unsigned i = 0; i < N; i++)
-        assert_int_equal(there[i], i != 30);
-    CONF_FAILS(skep_store_get_batch(store, refs, N, SKEP_FOREVER, bufs, &done, &conf_err), SKEP_ENOENT);
-    assert_int_equal(done, 30);
-    for (unsigned i = 0; i < N; i++) {
-        assert_int_equal(bufs[i] != NULL, i < 30);
-        skep_buf_unref(bufs[i]);
-    }
-    CONF_OK(skep_store_evict_batch(store, refs, N, SKEP_FOREVER, &done, &conf_err));
-    assert_int_equal(done, N);
-    assert_false(conf_there(store, &refs[0]));
-    CONF_OK(skep_store_put_batch(store, NULL, 0, NULL, NULL, &done, &conf_err));
-    assert_int_equal(done, 0);
-    skep_store_unref(store);
-}
-
-static void batch_of_one_key(const char *uri)
-{
-    skep_store *store = conf_open(uri, NULL);
-    skep_put_opts opts = SKEP_PUT_OPTS_INIT;
-    char a[] = "a";
-    char b[] = "b";
-    struct iovec items[2] = {{a, 1}, {b, 1}};
-    skep_ref refs[2];
-
-    opts.key = "k";
-    CONF_FAILS(skep_store_put_batch(store, items, 2, &opts, refs, NULL, &conf_err), SKEP_EINVAL);
-    CONF_OK(skep_store_put_batch(store, items, 1, &opts, refs, NULL, &conf_err));
-    assert_string_equal(refs[0].key, "k");
-    skep_store_unref(store);
-}
-
 static void wrong_size(const char *uri)
 {
     skep_store *store = conf_open(uri, NULL);
     skep_ref ref = conf_put(store, 100, 1);
     skep_buf *buf = NULL;
 
-    check_object(store, &ref, 100, 1);
+    conf_check(store, &ref, 100, 1);
     ref.size_bytes = 101;
     CONF_FAILS(skep_store_get(store, &ref, SKEP_FOREVER, &buf, &conf_err), SKEP_ECORRUPT);
     assert_non_null(strstr(conf_err.text, "100"));
@@ -527,11 +341,11 @@ static void checksums(const char *uri)
     conf_fill(bytes, sizeof bytes, 4);
     CONF_OK(skep_store_put(store, bytes, sizeof bytes, NULL, &with, &conf_err));
     assert_true(with.flags & SKEP_REF_SUM);
-    check_object(store, &with, sizeof bytes, 4);
+    conf_check(store, &with, sizeof bytes, 4);
     opts.checksum = SKEP_SUM_NO;
     CONF_OK(skep_store_put(store, bytes, sizeof bytes, &opts, &without, &conf_err));
     assert_false(without.flags & SKEP_REF_SUM);
-    check_object(store, &without, sizeof bytes, 4);
+    conf_check(store, &without, sizeof bytes, 4);
     with.sum ^= 1;
     CONF_FAILS(skep_store_get(store, &with, SKEP_FOREVER, &buf, &conf_err), SKEP_ECORRUPT);
     CONF_FAILS(skep_store_read(store, &with, 5, sizeof part, part, SKEP_FOREVER, &conf_err), SKEP_ECORRUPT);
@@ -585,8 +399,8 @@ static void counts(const char *uri)
     skep_ref ref = conf_put(store, 1000, 1);
     skep_buf *buf = NULL;
 
-    check_object(store, &ref, 1000, 1);
-    check_object(store, &ref, 1000, 1);
+    conf_check(store, &ref, 1000, 1);
+    conf_check(store, &ref, 1000, 1);
     CONF_OK(skep_store_evict(store, &ref, SKEP_FOREVER, &conf_err));
     CONF_FAILS(skep_store_get(store, &ref, SKEP_FOREVER, &buf, &conf_err), SKEP_ENOENT);
     CONF_OK(skep_store_metrics(store, SKEP_OP_PUT, &m));
@@ -618,10 +432,6 @@ const struct conf_case conf_objects[] = {
     {"ranges", 0, ranges},
     {"reserve and commit", 0, reserve_commit},
     {"reserve and abort", 0, reserve_abort},
-    {"list", CONF_LIST, list},
-    {"names", CONF_NAMES, names},
-    {"batches", 0, batches},
-    {"a batch under one key", 0, batch_of_one_key},
     {"a size that is not the object's", 0, wrong_size},
     {"checksums", 0, checksums},
     {"waiting in vain", 0, waiting_in_vain},

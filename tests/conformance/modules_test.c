@@ -1,4 +1,5 @@
-/* modules.c - connectors that are not built in: found by scheme alone, checked before they are used, refused in words. */
+/* modules_test.c - connectors that are not built in: found by scheme alone, checked before they are used, refused in words.
+ */
 #include <skep/connector.h>
 #include <skep/skep.h>
 

@@ -1,4 +1,5 @@
-/* outside.c - a module that has the required operations only, against the suite: what is missing, the core answers. */
+/* outside_conformance.c - a module that has the required operations only, against the suite: what is missing, the core
+ * answers. */
 #include "tests/conformance/conformance.h"
 
 #include <stdio.h>
