@@ -211,6 +211,32 @@ static void weigh(struct skepi_models *m, skep_proxy *proxy, uint64_t size)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* Objects that go with their task come one after the other: without this each would open their store, and close it. */
+static void keep_store(struct skepi_models *m, skep_proxy *proxy)
+{
+    char identity[SKEP_URI_MAX];
+    struct skepi_opened *opened = NULL;
+    skep_store *store = NULL;
+
+    if (skep_proxy_store(proxy, SKEP_FOREVER, &store, NULL) != SKEP_OK)
+        return;
+    for (struct skepi_opened *o = m->stores; o != NULL; o = o->next)
+        if (o->store == store) {
+            skep_store_unref(store);
+            return;
+        }
+    if (skep_store_identity(store, identity, sizeof identity) == SKEP_OK)
+        opened = calloc(1, sizeof *opened + strlen(identity) + 1);
+    if (opened == NULL) {
+        skep_store_unref(store);
+        return;
+    }
+    memcpy(opened->identity, identity, strlen(identity) + 1);
+    opened->store = store;
+    opened->next = m->stores;
+    m->stores = opened;
+}
+
 static int resolve(struct skepi_models *m, skep_proxy *proxy, struct skepi_fetched *fetched, skep_error *err)
 {
     uint64_t since = skep_now_ns(), before;
@@ -225,6 +251,7 @@ static int resolve(struct skepi_models *m, skep_proxy *proxy, struct skepi_fetch
         fetched->resolves++;
         fetched->moved_bytes += moved_by(proxy) - before;
         weigh(m, proxy, size);
+        keep_store(m, proxy);
     }
     fetched->ns += skep_now_ns() - since;
     return rc;
@@ -328,6 +355,29 @@ static int find_store(struct skepi_models *m, const char *identity, skep_store *
     if (opened != NULL)
         *lend = opened->store;
     return rc;
+}
+
+static void drop_stores(struct skepi_opened *stores)
+{
+    while (stores != NULL) {
+        struct skepi_opened *next = stores->next;
+
+        skep_store_unref(stores->store);
+        free(stores);
+        stores = next;
+    }
+}
+
+void skepi_models_forget(struct skepi_models *models)
+{
+    struct skepi_opened *stores;
+
+    if (!enter(models))
+        return;
+    stores = models->stores;
+    models->stores = NULL;
+    drop_stores(stores);
+    leave(models);
 }
 
 static int put(struct skepi_models *m, const char *identity, const char *key, const void *data, size_t size,
@@ -447,17 +497,13 @@ void skepi_models_leave(struct skepi_models *models)
 void skepi_models_fini(struct skepi_models *models)
 {
     struct skepi_model *model, *older;
-    struct skepi_opened *stores, *next;
+    struct skepi_opened *stores;
 
     take_all(models, &model, &stores);
     for (; model != NULL; model = older) {
         older = model->older;
         model_free(model);
     }
-    for (; stores != NULL; stores = next) {
-        next = stores->next;
-        skep_store_unref(stores->store);
-        free(stores);
-    }
+    drop_stores(stores);
     pthread_mutex_destroy(&models->lock);
 }

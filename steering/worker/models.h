@@ -22,7 +22,7 @@ struct skepi_models {
     struct skepi_model *bucket[SKEPI_MODEL_BUCKETS];
     struct skepi_model *newest, *oldest; /* by last use */
     struct skepi_model *in_task;         /* what the running task uses */
-    struct skepi_opened *stores;         /* for values, by identity */
+    struct skepi_opened *stores;         /* open until a client leaves, by identity */
     struct skepi_made *made;             /* objects put for values whose answers are not sent yet */
     int busy;                            /* the worker is in a call of these */
     int left;                            /* skepi_models_leave was here: nothing is opened any more */
@@ -46,6 +46,8 @@ int skepi_models_put(struct skepi_models *models, const char *identity, const ch
 void skepi_models_unput(struct skepi_models *models);
 void skepi_models_sent(struct skepi_models *models); /* the server has all answers so far */
 void skepi_models_task_ended(struct skepi_models *models);
+/* A client has left: its stores may be for it alone, and whoever stays opens his again. */
+void skepi_models_forget(struct skepi_models *models);
 /* The worker is about to exit in the middle of a method: let go of all stores, but of no memory that the method may read.
  * Waits a moment for a call that is under way. */
 void skepi_models_leave(struct skepi_models *models);
