@@ -131,18 +131,14 @@ static int send_one(struct bench_sender *sender, const struct kind *kind, uint64
     return skep_queues_send(sender->queues, BENCH_TOPIC, &task, err);
 }
 
-static int receive_one(struct bench_sender *sender, const struct kind *kind, uint64_t tasks, int *worker, skep_error *err)
+static int receive_one(struct bench_sender *sender, const struct kind *kind, uint64_t tasks, skep_task **take,
+                       skep_error *err)
 {
-    skep_task *task = NULL;
-    int rc = skep_queues_receive(sender->queues, BENCH_TOPIC, skep_in_ms(ANSWER_MS), &task, err);
+    int rc = skep_queues_receive(sender->queues, BENCH_TOPIC, skep_in_ms(ANSWER_MS), take, err);
 
-    if (rc != SKEP_OK)
-        return rc;
-    count(sender, kind, task, tasks);
-    if (worker != NULL)
-        *worker = skep_task_worker_index(task);
-    skep_task_free(task);
-    return SKEP_OK;
+    if (rc == SKEP_OK)
+        count(sender, kind, *take, tasks);
+    return rc;
 }
 
 static int start(struct bench_sender *sender, uint64_t tasks, skep_error *err)
@@ -163,6 +159,7 @@ int bench_send_many(struct bench_sender *sender, enum bench_kind which, uint64_t
 {
     const struct kind *kind = &kinds[which];
     uint64_t sent = 0, received = 0, window = sender->wanted->window, began_ns;
+    skep_task *task;
     int rc = start(sender, tasks, err);
 
     began_ns = skep_now_ns();
@@ -170,8 +167,10 @@ int bench_send_many(struct bench_sender *sender, enum bench_kind which, uint64_t
         while (rc == SKEP_OK && sent < tasks && sent - received < window)
             rc = send_one(sender, kind, sent++, err);
         do {
-            if (rc == SKEP_OK && (rc = receive_one(sender, kind, tasks, NULL, err)) == SKEP_OK)
+            if (rc == SKEP_OK && (rc = receive_one(sender, kind, tasks, &task, err)) == SKEP_OK) {
+                skep_task_free(task);
                 received++;
+            }
         } while (rc == SKEP_OK && received < sent && (sent == tasks || sent - received > window / 2));
         bench_human_progress("%" PRIu64 " of %" PRIu64 " tasks", received, tasks);
         if (rc == SKEP_OK)
@@ -181,7 +180,41 @@ int bench_send_many(struct bench_sender *sender, enum bench_kind which, uint64_t
     return rc;
 }
 
-int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind which, uint64_t tasks, struct bench_series *out,
+static int add_ns(struct bench_series *series, uint64_t ns)
+{
+    struct bench_cost cost = {ns, 0, 0, 0, 0};
+
+    return bench_series_add(series, &cost);
+}
+
+static int note_trip(struct bench_trips *out, const struct bench_cost *cost, const skep_task *task)
+{
+    uint64_t last = skep_task_stamp_ns(task, 0);
+    int rc = bench_series_add(&out->all, cost);
+
+    for (int i = 1; rc == SKEP_OK && i < SKEP_STAMP_COUNT; i++) {
+        uint64_t now = skep_task_stamp_ns(task, i);
+
+        if (now == 0)
+            continue;
+        rc = add_ns(&out->stamp[i], now > last ? now - last : 0);
+        last = now;
+    }
+    for (int i = 0; rc == SKEP_OK && i < SKEP_SPAN_COUNT; i++)
+        rc = add_ns(&out->span[i], skep_task_span_ns(task, i));
+    return rc;
+}
+
+void bench_trips_free(struct bench_trips *trips)
+{
+    bench_series_free(&trips->all);
+    for (int i = 0; i < SKEP_STAMP_COUNT; i++)
+        bench_series_free(&trips->stamp[i]);
+    for (int i = 0; i < SKEP_SPAN_COUNT; i++)
+        bench_series_free(&trips->span[i]);
+}
+
+int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind which, uint64_t tasks, struct bench_trips *out,
                           skep_error *err)
 {
     const struct kind *kind = &kinds[which];
@@ -191,13 +224,16 @@ int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind which, ui
 
     bench_meter_init(&meter);
     for (uint64_t i = 0; rc == SKEP_OK && i < tasks; i++) {
+        skep_task *task = NULL;
+
         bench_meter_start(&meter);
         rc = send_one(sender, kind, i, err);
         if (rc == SKEP_OK)
-            rc = receive_one(sender, kind, tasks, NULL, err);
+            rc = receive_one(sender, kind, tasks, &task, err);
         bench_meter_stop(&meter, &cost);
-        if (rc == SKEP_OK && (rc = bench_series_add(out, &cost)) != SKEP_OK)
+        if (rc == SKEP_OK && (rc = note_trip(out, &cost, task)) != SKEP_OK)
             rc = skep_fail(err, rc, "no memory for the samples");
+        skep_task_free(task);
         if (rc == SKEP_OK)
             rc = interrupted(err);
     }
@@ -213,11 +249,14 @@ static int round_of_models(struct bench_sender *sender, unsigned char seen[WORKE
     for (uint64_t i = 0; rc == SKEP_OK && i < workers; i++)
         rc = send_one(sender, &kinds[BENCH_MODEL], i, err);
     for (uint64_t i = 0; rc == SKEP_OK && i < workers; i++) {
+        skep_task *task = NULL;
         int worker = -1;
 
-        rc = receive_one(sender, &kinds[BENCH_MODEL], workers, &worker, err);
-        if (rc == SKEP_OK && worker >= 0 && worker < WORKERS_MAX)
+        if ((rc = receive_one(sender, &kinds[BENCH_MODEL], workers, &task, err)) == SKEP_OK)
+            worker = skep_task_worker_index(task);
+        if (worker >= 0 && worker < WORKERS_MAX)
             seen[worker] = 1;
+        skep_task_free(task);
     }
     return rc == SKEP_OK ? interrupted(err) : rc;
 }

@@ -14,7 +14,7 @@
 #define WARM_UP      10000 /* no-op tasks before the clock, so that every pool has grown */
 
 struct result {
-    struct bench_series round_trips;
+    struct bench_trips trips;
     uint64_t elapsed_ns, plain_ns; /* plain: the same tasks without the model */
     int64_t rss_growth_bytes;
     uint64_t objects_left;
@@ -54,21 +54,22 @@ static int64_t rss_now(const struct bench_sender *sender)
 static int measure_tasks(struct bench_sender *sender, struct result *out, skep_error *err)
 {
     const struct bench_tasks *wanted = sender->wanted;
-    struct bench_series ignored = {NULL, 0, 0, 0, {0, 0, 0, 0, 0}};
+    struct bench_trips ignored;
     uint64_t ignored_ns, warm_up = wanted->tasks < WARM_UP ? wanted->tasks : WARM_UP;
     int rc;
 
+    memset(&ignored, 0, sizeof ignored);
     if ((rc = bench_send_many(sender, BENCH_ECHO, warm_up, &ignored_ns, err)) != SKEP_OK ||
         (rc = bench_send_one_by_one(sender, BENCH_ECHO, warm_up < 200 ? warm_up : 200, &ignored, err)) != SKEP_OK)
         goto out;
-    if ((rc = bench_send_one_by_one(sender, BENCH_ECHO, wanted->round_trips, &out->round_trips, err)) != SKEP_OK)
+    if ((rc = bench_send_one_by_one(sender, BENCH_ECHO, wanted->round_trips, &out->trips, err)) != SKEP_OK)
         goto out;
     sender->sums.moved_bytes = sender->sums.referred_bytes = sender->sums.message_bytes = sender->sums.resolves = 0;
     out->rss_growth_bytes = -rss_now(sender);
     rc = bench_send_many(sender, BENCH_ECHO, wanted->tasks, &out->elapsed_ns, err);
     out->rss_growth_bytes += rss_now(sender);
 out:
-    bench_series_free(&ignored);
+    bench_trips_free(&ignored);
     return rc;
 }
 
@@ -92,7 +93,7 @@ static int measure_model(struct bench_sender *sender, struct result *out, skep_e
     }
     out->rss_growth_bytes += rss_now(sender);
     if (rc == SKEP_OK)
-        rc = bench_send_one_by_one(sender, BENCH_MODEL, sender->wanted->round_trips, &out->round_trips, err);
+        rc = bench_send_one_by_one(sender, BENCH_MODEL, sender->wanted->round_trips, &out->trips, err);
     return rc;
 }
 
@@ -120,18 +121,26 @@ static void report_json(const struct bench_session *s, struct result *result)
     bench_json_uint(&json, "tasks", wanted->tasks);
     bench_json_uint(&json, "payload_bytes", wanted->payload_bytes);
     bench_json_real(&json, "tasks_per_s", tasks_per_s(wanted, result->elapsed_ns));
-    bench_json_uint(&json, "p50_ns", bench_series_quantile(&result->round_trips, 0.5));
-    bench_json_uint(&json, "p99_ns", bench_series_quantile(&result->round_trips, 0.99));
+    bench_json_uint(&json, "p50_ns", bench_series_quantile(&result->trips.all, 0.5));
+    bench_json_uint(&json, "p99_ns", bench_series_quantile(&result->trips.all, 0.99));
     bench_json_uint(&json, "bytes_moved", sums->moved_bytes);
     bench_json_uint(&json, "bytes_referred", sums->referred_bytes);
     bench_json_uint(&json, "bytes_messages", sums->message_bytes);
     bench_json_uint(&json, "resolves", sums->resolves);
     bench_json_uint(&json, "errors", sums->errors);
     bench_json_uint(&json, "elapsed_ns", result->elapsed_ns);
-    bench_json_uint(&json, "round_trips", result->round_trips.count);
+    bench_json_uint(&json, "round_trips", result->trips.all.count);
     bench_json_uint(&json, "window", wanted->window);
     bench_json_int(&json, "rss_growth_bytes", result->rss_growth_bytes);
     bench_json_uint(&json, "objects_left", result->objects_left);
+    bench_json_open(&json, "stages_p50_ns");
+    for (int i = 1; i < SKEP_STAMP_COUNT; i++)
+        bench_json_uint(&json, skep_stamp_name(i), bench_series_quantile(&result->trips.stamp[i], 0.5));
+    bench_json_close(&json);
+    bench_json_open(&json, "spans_p50_ns");
+    for (int i = 0; i < SKEP_SPAN_COUNT; i++)
+        bench_json_uint(&json, skep_span_name(i), bench_series_quantile(&result->trips.span[i], 0.5));
+    bench_json_close(&json);
     if (wanted->model_bytes > 0) {
         bench_json_uint(&json, "model_bytes", wanted->model_bytes);
         bench_json_uint(&json, "read_bytes", wanted->read_bytes);
@@ -158,9 +167,13 @@ static void report_text(const struct bench_session *s, struct result *result)
     printf("\n  rate         %s tasks/s, %" PRIu64 " outstanding\n",
            bench_human_count(tasks_per_s(wanted, result->elapsed_ns), a), wanted->window);
     printf("  round trip   p50 %s, p99 %s, max %s, one outstanding\n",
-           bench_human_time(bench_series_quantile(&result->round_trips, 0.5), a),
-           bench_human_time(bench_series_quantile(&result->round_trips, 0.99), b),
-           bench_human_time(bench_series_quantile(&result->round_trips, 1), c));
+           bench_human_time(bench_series_quantile(&result->trips.all, 0.5), a),
+           bench_human_time(bench_series_quantile(&result->trips.all, 0.99), b),
+           bench_human_time(bench_series_quantile(&result->trips.all, 1), c));
+    printf("  of which    ");
+    for (int i = 1; i < SKEP_STAMP_COUNT; i++)
+        printf(" %s %s,", skep_stamp_name(i), bench_human_time(bench_series_quantile(&result->trips.stamp[i], 0.5), a));
+    printf(" each after the one before; p50\n");
     printf("  bytes        referred to %s, moved %s, in messages %s; %" PRIu64 " resolves\n",
            bench_human_size(sums->referred_bytes, a), bench_human_size(sums->moved_bytes, b),
            bench_human_size(sums->message_bytes, c), sums->resolves);
@@ -223,6 +236,6 @@ int bench_steering_main(int argc, char **argv, int whole_argc, char **whole)
         bench_environment_text(&env, stdout);
     rc = measure(&s, &wanted, &result);
     bench_session_close(&s);
-    bench_series_free(&result.round_trips);
+    bench_trips_free(&result.trips);
     return rc;
 }

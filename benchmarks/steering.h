@@ -47,13 +47,21 @@ struct bench_sender {
     struct bench_sums sums;
 };
 
+/* Round trips, and where their time went. */
+struct bench_trips {
+    struct bench_series all;
+    struct bench_series stamp[SKEP_STAMP_COUNT]; /* from the stamp before it; nothing of the first */
+    struct bench_series span[SKEP_SPAN_COUNT];
+};
+void bench_trips_free(struct bench_trips *trips);
+
 enum bench_kind { BENCH_ECHO, BENCH_WORK, BENCH_MODEL };
 
 /* Each returns SKEP_OK or what stopped it; tasks that failed are only counted. */
 /* A window of them outstanding, from the first sent to the last received. */
 int bench_send_many(struct bench_sender *sender, enum bench_kind kind, uint64_t tasks, uint64_t *elapsed_ns,
                     skep_error *err);
-int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind kind, uint64_t tasks, struct bench_series *out,
+int bench_send_one_by_one(struct bench_sender *sender, enum bench_kind kind, uint64_t tasks, struct bench_trips *out,
                           skep_error *err);
 /* Until every worker has resolved the model once. */
 int bench_send_warm_up_model(struct bench_sender *sender, skep_error *err);
