@@ -9,7 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ANSWER_MS = 10000 }; /* for a server that is there to welcome, and to agree to a topic */
+enum {
+    ANSWER_MS = 10000, /* for a server that is there to welcome, and to agree to a topic */
+    BYE_MS = 1000      /* and to take the last words */
+};
 
 static void woken(struct skepi_watch *watch, uint32_t events)
 {
@@ -195,11 +198,29 @@ static void free_topics(struct skep_queues *q)
     }
 }
 
+/* The last words, in place of all that was not sent. */
+static void say_bye(struct skep_queues *q)
+{
+    const struct skepi_control bye = {.kind = SKEPI_BYE};
+    uint64_t by_ns = skep_in_ms(BYE_MS);
+    int rc = SKEP_OK;
+
+    if (q->peer == NULL || q->gone.code != SKEP_OK)
+        return;
+    skepi_outbox_drop(&q->out, q->out.bytes);
+    if (skepi_control_add(&q->out, &bye) != SKEP_OK)
+        return;
+    skepi_outbox_move(&q->sending, &q->out, SIZE_MAX);
+    while ((rc = q->ops->send(q->peer, &q->sending)) == SKEP_OK && q->sending.n > 0 && skep_now_ns() < by_ns)
+        q->ops->wait(q->peer, by_ns);
+}
+
 void skep_queues_close(skep_queues *queues)
 {
     if (queues == NULL)
         return;
     skepi_queues_end_helper(queues);
+    say_bye(queues);
     if (queues->ops != NULL)
         queues->ops->close(queues->link);
     for (uint32_t i = 0; i < queues->n_slots; i++)

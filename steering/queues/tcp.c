@@ -342,15 +342,6 @@ static void socket_ready(struct skepi_watch *watch, uint32_t events)
     receive_some((struct tcp *)((char *)watch - offsetof(struct tcp, socket)));
 }
 
-static void again_ready(struct skepi_watch *watch, uint32_t events)
-{
-    eventfd_t count;
-
-    (void)events;
-    eventfd_read(watch->fd, &count);
-    receive_some((struct tcp *)((char *)watch - offsetof(struct tcp, again)));
-}
-
 /* ---- who is still there -------------------------------------------------------------------------- */
 
 /* A word to a client. 0: it is gone. */
@@ -411,20 +402,36 @@ static int next_event(struct tcp *tcp)
     return event;
 }
 
+/* At a client: is the server still connected? All events are taken, for only then the descriptor tells of further ones. */
+static void look_at_events(struct tcp *tcp)
+{
+    skep_error gone;
+    int event, disconnected = 0;
+
+    while (tcp->events_of != NULL && (event = next_event(tcp)) != 0)
+        disconnected |= event == ZMQ_EVENT_DISCONNECTED;
+    if (!disconnected)
+        return;
+    while (receive_one(tcp)) /* what it said before counts */
+        ;
+    skep_fail(&gone, SKEP_ECLOSED, "the peer is gone");
+    refuse(tcp, tcp->peers, &gone);
+}
+
 static void monitor_ready(struct skepi_watch *watch, uint32_t events)
 {
-    struct tcp *tcp = (struct tcp *)((char *)watch - offsetof(struct tcp, monitor));
-    skep_error gone;
-    int event;
+    (void)events;
+    look_at_events((struct tcp *)((char *)watch - offsetof(struct tcp, monitor)));
+}
+
+static void again_ready(struct skepi_watch *watch, uint32_t events)
+{
+    eventfd_t count;
 
     (void)events;
-    while ((event = next_event(tcp)) != 0) {
-        if (event != ZMQ_EVENT_DISCONNECTED)
-            continue;
-        receive_some(tcp);
-        skep_fail(&gone, SKEP_ECLOSED, "the peer is gone");
-        refuse(tcp, tcp->peers, &gone);
-    }
+    eventfd_read(watch->fd, &count);
+    receive_some((struct tcp *)((char *)watch - offsetof(struct tcp, again)));
+    look_at_events((struct tcp *)((char *)watch - offsetof(struct tcp, again)));
 }
 
 /* ---- open and close ------------------------------------------------------------------------------ */
@@ -604,12 +611,13 @@ static int tcp_listen(const skep_uri *uri, struct skepi_loop *loop, const struct
 static int wait_connected(struct tcp *tcp, const char *where, uint64_t by_ns, skep_error *err)
 {
     uint64_t told_ns = skep_in_ms(5000), now;
-    int event;
+    int event, connected = 0;
 
-    for (;;) {
+    while (!connected) {
         while ((event = next_event(tcp)) != 0)
-            if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED)
-                return SKEP_OK;
+            connected = event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
+        if (connected)
+            break;
         if ((now = skep_now_ns()) >= by_ns)
             return skep_fail(err, SKEP_EUNREACH, "%s: no task server is there", where);
         if (now > told_ns) {
@@ -618,6 +626,7 @@ static int wait_connected(struct tcp *tcp, const char *where, uint64_t by_ns, sk
         }
         zmq_poll(&(zmq_pollitem_t){.socket = tcp->events_of, .events = ZMQ_POLLIN}, 1, 20);
     }
+    return SKEP_OK;
 }
 
 static int tcp_connect(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,

@@ -115,6 +115,7 @@ static void client_left(void *arg, struct skepi_peer *peer, const skep_error *wh
     server->n_clients -= client->known != 0;
     skepi_outbox_drop(&client->out, client->out.bytes);
     skepi_tickets_drop(server, client);
+    skepi_evict_handed(server, client);
     skepi_client_done(server, client);
     if (server->until_clients_gone && server->had_clients && server->n_clients == 0)
         skepi_server_ask(server, SKEPI_KILL); /* what runs runs for nobody */
@@ -127,6 +128,7 @@ void skepi_clients_fini(struct skep_server *server)
 
         client->peer = NULL;
         skepi_tickets_drop(server, client);
+        skepi_forget_handed(client); /* it lives on, and evicts them */
         client->given = 0;
         skepi_client_done(server, client);
     }
@@ -236,6 +238,9 @@ static int said(struct skep_server *server, struct skepi_client *client, const s
         return !server->link_ops->trusted ? SKEP_OK : keep_said(server, client, &told);
     case SKEPI_STOP:
         skepi_server_ask(server, SKEPI_DRAIN);
+        return SKEP_OK;
+    case SKEPI_BYE:
+        skepi_forget_handed(client);
         return SKEP_OK;
     case SKEPI_PING:
         return SKEP_OK;

@@ -393,6 +393,8 @@ static int worker_answer(void *arg, int worker, struct skepi_message *message, s
         skepi_evict_answer(server, &parts);
     } else if (skepi_outbox_pass(&client->out, message, message->length, chunk) != SKEP_OK) {
         skep_log(SKEP_LOG_ERROR, "server", "no memory to pass an answer on to %s", client->peer->name);
+    } else {
+        skepi_evict_later(client, &parts);
     }
     ticket_free(server, ticket);
     skepi_client_done(server, client);

@@ -3,6 +3,7 @@
 #include "steering/task/id.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { EVICT_WAIT_MS = 2000 };
@@ -26,6 +27,39 @@ static void evict(struct skep_server *server, uint32_t client, const char *handl
     }
     if (rc != SKEP_OK)
         skep_log(SKEP_LOG_WARN, "server", "an object stays in its store: %s", why.text);
+}
+
+void skepi_evict_later(struct skepi_client *client, const struct skepi_parts *answer)
+{
+    const unsigned char *at = answer->values;
+    struct skepi_value value = {0};
+    char **place;
+
+    if ((answer->head->message.flags & SKEPI_RECORD_OWNED) == 0)
+        return;
+    if (client->handed == NULL && (client->handed = calloc(SKEPI_HANDED_MAX, sizeof *client->handed)) == NULL)
+        return;
+    for (uint32_t i = 0; i <= answer->head->inputs; i++)
+        skepi_record_next(&at, &value);
+    place = &client->handed[client->n_handed++ % SKEPI_HANDED_MAX];
+    free(*place); /* so old that it is gone by now */
+    *place = strdup(value.data);
+}
+
+void skepi_forget_handed(struct skepi_client *client)
+{
+    for (unsigned i = 0; i < SKEPI_HANDED_MAX && client->handed != NULL; i++)
+        free(client->handed[i]);
+    free(client->handed);
+    client->handed = NULL;
+}
+
+void skepi_evict_handed(struct skep_server *server, struct skepi_client *client)
+{
+    for (unsigned i = 0; i < SKEPI_HANDED_MAX && client->handed != NULL; i++)
+        if (client->handed[i] != NULL)
+            evict(server, client->number, client->handed[i]);
+    skepi_forget_handed(client);
 }
 
 static void evict_values(struct skep_server *server, const struct skepi_parts *parts, uint32_t client)

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 enum {
+    SKEPI_HANDED_MAX = 16384,
     SKEPI_SEAT_MAX = 256,              /* tasks that a worker is given ahead, at most */
     SKEPI_METHOD_UNKNOWN = 1000000000, /* ns: it has not run yet */
     SKEPI_RESULTS_MAX = 64 << 20,      /* bytes of results that a client has not read: then it gets no more */
@@ -45,6 +46,8 @@ struct skepi_client {
     struct skepi_line line;
     size_t given; /* of its tasks, to workers */
     struct skepi_said *said;
+    char **handed;     /* handles of big values that it was given: it evicts them, unless it dies before. A ring */
+    unsigned n_handed; /* so far */
 };
 
 struct skepi_seat { /* of one worker */
@@ -129,5 +132,9 @@ void skepi_seat_say(struct skep_server *server, int seat, const struct skepi_con
 void skepi_evict_inputs(struct skep_server *server, const struct skepi_ticket *ticket);
 void skepi_evict_answer(struct skep_server *server, const struct skepi_parts *answer);
 void skepi_evict_lost(struct skep_server *server, const struct skepi_ticket *ticket);
+/* A client gets a value that the queues made, and is to evict it; or has died, perhaps without. */
+void skepi_evict_later(struct skepi_client *client, const struct skepi_parts *answer);
+void skepi_evict_handed(struct skep_server *server, struct skepi_client *client);
+void skepi_forget_handed(struct skepi_client *client);
 
 #endif
