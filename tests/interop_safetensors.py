@@ -151,7 +151,13 @@ def member(rng, tensors, name):
 
 
 def other_dtype(rng, tensors):
-    member(rng, tensors, "dtype")[1] = rng.choice((*BITS, *BITS, "f32", "", 3, None, Pairs([["U8", None]])))
+    pair = member(rng, tensors, "dtype")
+    pair[1] = rng.choice((*BITS, "f32", "", 3, None, Pairs([["U8", None]])))
+
+
+def dtype_as_object(rng, tensors):
+    pair = member(rng, tensors, "dtype")
+    pair[1] = Pairs([[pair[1], None]]) if isinstance(pair[1], str) else pair[1]
 
 
 def other_shape(rng, tensors):
@@ -175,6 +181,22 @@ def swapped(rng, tensors):
     one[1], two[1] = two[1], one[1]
 
 
+def end_of(tensor):
+    """Where its offsets say that it ends; 0 where they say nothing likely."""
+    offsets = dict(tensor).get("data_offsets", [])
+    return offsets[1] if len(offsets) == 2 and isinstance(offsets[1], int) and 0 < offsets[1] < 2**20 else 0
+
+
+def part_of_a_byte(rng, tensors):
+    """The last tensor, of elements that fill no whole byte, as its size might be rounded."""
+    pair = max(tensors, key=lambda t: end_of(t[1]))
+    begin = max(0, *(end_of(t[1]) for t in tensors if t is not pair)) if len(tensors) > 1 else 0
+    bits, dtype = rng.choice(((4, "F4"), (6, "F6_E2M3")))
+    n = rng.choice((1, 3, 5, 7))
+    end = begin + (n * bits + rng.choice((0, 7))) // 8
+    pair[1] = Pairs([["dtype", dtype], ["shape", [n]], ["data_offsets", [begin, end]]])
+
+
 def left_out(rng, tensors):
     rng.choice(tensors)[1].pop()
 
@@ -190,7 +212,10 @@ def as_array(rng, tensors):
     pair[1] = [by_name.get(name) for name in ("dtype", "shape", "data_offsets")]
 
 
-FAULTS = (same_name, nul_in_name, other_dtype, other_shape, other_shape, other_offsets, other_offsets, swapped, left_out, said_twice)
+FAULTS = (
+    same_name, nul_in_name, other_dtype, dtype_as_object, other_shape, other_shape, other_offsets, other_offsets, part_of_a_byte, swapped,
+    left_out, said_twice,
+)  # fmt: skip
 
 
 def some_meta(rng):
@@ -205,6 +230,8 @@ def some_header(rng):
     tensors, end = some_tensors(rng)
     for _ in range(rng.choice((0, 0, 0, 1, 1, 2)) if tensors else 0):
         rng.choice(FAULTS)(rng, tensors)
+    if rng.random() < 0.8:
+        end = max((end_of(tensor) for _, tensor in tensors), default=0)
     if tensors and rng.random() < 0.02:
         as_array(rng, tensors)
     header = Pairs(tensors)
@@ -250,6 +277,20 @@ def mutate_word(rng, data):
     return data[: found.start()] + new + data[found.end() :]
 
 
+def mutate_text(rng, data):
+    """Something put into a string, in which it may be wrong."""
+    strings = list(re.finditer(rb'"(?!dtype|shape|data_offsets)[^"\\]*"', data))
+    if not strings:
+        return data
+    at = rng.choice(strings).end() - 1
+    insides = (
+        rng.choice((b"\x00", b"\x01", b"\n", b"\x1f", b"\x7f")), bytes([rng.randrange(128, 256)]), b"\xc0\x80", b"\xe0\x80\x80",
+        b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xf0\x80\x80\x80", b"\xf4\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\\" + rng.randbytes(1),
+        b"\\ud800", b"\\udc00", b"\\ud800\\u0041", b"\\udbff\\uDFFF", b"\\ud800\\ue000", b"\\ud800\\n", b"\\u00e9", b"\\u00G0",
+    )  # fmt: skip
+    return data[:at] + rng.choice(insides) + data[at:]
+
+
 def mutate_member(rng, data):
     """Something between two commas said twice, or left out."""
     parts = data.split(b",")
@@ -262,7 +303,7 @@ def some_object(rng):
     header, size = some_header(rng)
     header = header.encode()
     for _ in range(rng.choice((0, 0, 0, 1, 2, 3))):
-        mutate = rng.choice((mutate_bytes, mutate_number, mutate_number, mutate_word, mutate_member))
+        mutate = rng.choice((mutate_bytes, mutate_number, mutate_text, mutate_word, mutate_member))
         header = mutate(rng, header)
     data = pack(header, rng.randbytes(max(0, size + rng.choice((0,) * 12 + (-1, 1, 8)))))
     if rng.random() < 0.03:
