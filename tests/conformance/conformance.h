@@ -3,7 +3,7 @@
  *     static const struct conf_fixture tape = {.scheme = "tape", .up = tape_up, .down = tape_down};
  *     int main(int argc, char **argv) { return conf_main(&tape, argc, argv); }
  *
- * and in the connector's CMakeLists.txt: skep_test(tape_conformance SOURCES tape_conformance.c LIBS skep_conformance)
+ * and in the connector's CMakeLists.txt: skep_test(tape_conformance SOURCES tape_conformance_test.c LIBS skep_conformance)
  *
  * Each case runs on a fresh store, and once more through "fault+", which must change nothing. A case that asks for a
  * capability that the connector does not claim is left out, and said so.

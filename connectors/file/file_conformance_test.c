@@ -1,4 +1,4 @@
-/* file_conformance.c - the file connector against the suite. */
+/* file_conformance_test.c - the file connector against the suite. */
 #include "tests/conformance/conformance.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* memory_conformance.c - the memory connector against the suite. */
+/* memory_conformance_test.c - the memory connector against the suite. */
 #include "tests/conformance/conformance.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* outside_conformance.c - a module that has the required operations only, against the suite: what is missing, the core
+/* outside_conformance_test.c - a module that has the required operations only, against the suite: what is missing, the core
  * answers. */
 #include "tests/conformance/conformance.h"
 

@@ -1,4 +1,4 @@
-/* shm_conformance.c - the shm connector against the suite. */
+/* shm_conformance_test.c - the shm connector against the suite. */
 #include "tests/conformance/conformance.h"
 
 #include <stdio.h>
