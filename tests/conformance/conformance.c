@@ -83,11 +83,21 @@ int conf_has(uint32_t need)
     return (caps & need) == need;
 }
 
+static int is_on(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value != NULL && strcmp(value, "1") == 0;
+}
+
 int conf_full(void)
 {
-    const char *full = getenv("SKEP_TEST_FULL");
+    return is_on("SKEP_TEST_FULL");
+}
 
-    return full != NULL && strcmp(full, "1") == 0;
+int conf_rounds(int quick)
+{
+    return is_on("SKEP_TEST_SOAK") ? quick * 30 : quick;
 }
 
 static uint64_t word_at(size_t i, unsigned seed)

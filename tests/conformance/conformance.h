@@ -52,6 +52,7 @@ skep_store *conf_open(const char *uri, const char *options); /* `options`: "a=b&
 void conf_with(const char *uri, const char *options, char out[SKEP_URI_MAX]);
 int conf_has(uint32_t need); /* of this connector */
 int conf_full(void);         /* full sizes are wanted */
+int conf_rounds(int quick);  /* so many, or many more when long repetitions are wanted */
 
 /* Bytes that tell where they belong: position and seed. */
 void conf_fill(void *bytes, size_t size, unsigned seed);

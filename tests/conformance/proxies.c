@@ -141,13 +141,14 @@ static void *touch(void *arg)
 
 static void one_fetch_for_many(const char *uri)
 {
-    enum { N = 8, ROUNDS = 20 };
+    enum { N = 8 };
+    unsigned rounds = (unsigned)conf_rounds(20);
     skep_store *store = conf_open(uri, "cache=0");
     skep_metrics m = SKEP_METRICS_INIT;
     pthread_barrier_t together;
 
     pthread_barrier_init(&together, NULL, N);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         skep_ref ref = conf_put(store, 100000, round);
         struct toucher touchers[N];
         pthread_t threads[N];
@@ -168,7 +169,7 @@ static void one_fetch_for_many(const char *uri)
     }
     pthread_barrier_destroy(&together);
     CONF_OK(skep_store_metrics(store, SKEP_OP_RESOLVE, &m));
-    assert_int_equal(m.count, ROUNDS);
+    assert_int_equal(m.count, rounds);
     skep_store_unref(store);
 }
 

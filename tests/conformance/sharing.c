@@ -275,9 +275,12 @@ static void reading_while_evicting(const char *uri)
 
     for (unsigned i = 0; i < THREADS; i++)
         work[i] = (struct work){.store = store, .key = "one", .id = i, .stop = &stop};
-    start(threads, work, 1, replace);
-    start(threads + 1, work + 1, THREADS - 1, look);
-    finish(threads, work, THREADS);
+    for (int i = conf_rounds(1); i > 0; i--) {
+        atomic_store(&stop, 0);
+        start(threads, work, 1, replace);
+        start(threads + 1, work + 1, THREADS - 1, look);
+        finish(threads, work, THREADS);
+    }
     skep_store_unref(store);
 }
 
@@ -493,7 +496,7 @@ static void fork_under_load(const char *uri)
     for (unsigned i = 0; i < 2; i++)
         work[i] = (struct work){.store = store, .id = i, .stop = &stop};
     start(threads, work, 2, churn);
-    for (int i = 0; i < 10; i++) {
+    for (int i = conf_rounds(10); i > 0; i--) {
         pid_t pid = fork();
 
         if (pid == 0) {
