@@ -153,28 +153,39 @@ static int interrupted(skep_error *err)
     return bench_stop_asked() ? skep_fail(err, SKEP_ECANCELED, "interrupted") : SKEP_OK;
 }
 
+/* Take back answers `from` to `to` of a run of `tasks`. */
+static int receive_up_to(struct bench_sender *sender, const struct kind *kind, uint64_t tasks, uint64_t from, uint64_t to,
+                         skep_error *err)
+{
+    int rc = SKEP_OK;
+
+    for (uint64_t n = from; rc == SKEP_OK && n < to; n++) {
+        skep_task *task = NULL;
+
+        rc = receive_one(sender, kind, tasks, &task, err);
+        skep_task_free(task);
+    }
+    bench_human_progress("%" PRIu64 " of %" PRIu64 " tasks", to, tasks);
+    return rc == SKEP_OK ? interrupted(err) : rc;
+}
+
 /* A window of tasks is kept outstanding; half of it is taken back at a time, so that queues have more than one to carry. */
 int bench_send_many(struct bench_sender *sender, enum bench_kind which, uint64_t tasks, uint64_t *elapsed_ns,
                     skep_error *err)
 {
-    const struct kind *kind = &kinds[which];
     uint64_t sent = 0, received = 0, window = sender->wanted->window, began_ns;
-    skep_task *task;
     int rc = start(sender, tasks, err);
 
     began_ns = skep_now_ns();
     while (rc == SKEP_OK && received < tasks) {
+        uint64_t until;
+
         while (rc == SKEP_OK && sent < tasks && sent - received < window)
-            rc = send_one(sender, kind, sent++, err);
-        do {
-            if (rc == SKEP_OK && (rc = receive_one(sender, kind, tasks, &task, err)) == SKEP_OK) {
-                skep_task_free(task);
-                received++;
-            }
-        } while (rc == SKEP_OK && received < sent && (sent == tasks || sent - received > window / 2));
-        bench_human_progress("%" PRIu64 " of %" PRIu64 " tasks", received, tasks);
+            rc = send_one(sender, &kinds[which], sent++, err);
+        until = sent == tasks ? sent : sent - window / 2;
         if (rc == SKEP_OK)
-            rc = interrupted(err);
+            rc = receive_up_to(sender, &kinds[which], tasks, received, until, err);
+        received = until;
     }
     *elapsed_ns = skep_now_ns() - began_ns;
     return rc;
