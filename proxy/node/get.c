@@ -142,7 +142,7 @@ static int get_small(skep_node *node, const skep_ref *ref, skep_buf **take, skep
 
 int skepi_node_get(skep_node *node, const skep_ref *ref, uint64_t by_ns, skep_buf **take, uint32_t *how, skep_error *err)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd, rc, map;
 
     *how = 0;
@@ -168,7 +168,7 @@ int skepi_node_get(skep_node *node, const skep_ref *ref, uint64_t by_ns, skep_bu
 int skepi_node_read(skep_node *node, const skep_ref *ref, uint64_t offset, size_t size, void *dst, uint64_t by_ns,
                     skep_error *err)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd, rc;
 
     if ((rc = open_object(node, ref, by_ns, &fd, &st, err)) != SKEP_OK)

@@ -196,7 +196,7 @@ static void two_writers(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true((pids[i] = fork()) >= 0);
         if (pids[i] == 0) {
-            for (int k = 0; k < 50; k++) {
+            for (int k = 0; k < 12; k++) {
                 skep_node *node = open_shared(base, "s");
                 skep_ref ref;
                 char key[32];

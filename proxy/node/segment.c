@@ -97,7 +97,7 @@ static int map_whole(struct skepi_seg *seg, skep_error *err)
 
 static int back_in_full(skep_node *node, struct skepi_seg *seg, skep_error *err)
 {
-    uint64_t lacks;
+    uint64_t lacks = 0;
     int rc;
 
     if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK)
