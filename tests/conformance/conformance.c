@@ -39,6 +39,7 @@ struct run {
     const struct conf_case *c;
     int through_fault;
     char name[96];
+    char uri[SKEP_URI_MAX];
 };
 
 /* ---- help for cases ---- */
@@ -308,16 +309,28 @@ static int run_child(int argc, char **argv)
 
 /* ---- running ---- */
 
+static int set_up(void **state)
+{
+    struct run *run = *state;
+
+    return fixture->up(run->uri);
+}
+
+static int tear_down(void **state) /* after a case that failed, too */
+{
+    struct run *run = *state;
+
+    fixture->down(run->uri);
+    return 0;
+}
+
 static void run_case(void **state)
 {
     const struct run *run = *state;
-    char plain[SKEP_URI_MAX];
     char uri[SKEP_URI_MAX];
 
-    assert_int_equal(fixture->up(plain), 0);
-    snprintf(uri, sizeof uri, "%.7s%.600s", run->through_fault ? "fault+" : "", plain);
+    snprintf(uri, sizeof uri, "%.7s%.600s", run->through_fault ? "fault+" : "", run->uri);
     run->c->run(uri);
-    fixture->down(plain);
 }
 
 static int ignore_entry(const skep_entry *entry, void *arg)
@@ -417,7 +430,11 @@ int conf_main(const struct conf_fixture *given, int argc, char **argv)
         n = add_cases(conf_faults, through_fault, runs, n);
     }
     for (size_t i = 0; i < n; i++)
-        tests[i] = (struct CMUnitTest){.name = runs[i].name, .test_func = run_case, .initial_state = &runs[i]};
+        tests[i] = (struct CMUnitTest){.name = runs[i].name,
+                                       .test_func = run_case,
+                                       .setup_func = set_up,
+                                       .teardown_func = tear_down,
+                                       .initial_state = &runs[i]};
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return _cmocka_run_group_tests(fixture->scheme, tests, n, NULL, NULL);
