@@ -65,7 +65,7 @@ static void fail(struct skep_server *server, struct skepi_ticket *ticket, int co
 
     ticket_ends(server, ticket);
     if (client->peer == NULL) {
-        skepi_evict_inputs(server, ticket);
+        skepi_evict_now(server, client, ticket->record);
         return;
     }
     draft.head.message.kind = SKEPI_ANSWER;
@@ -77,6 +77,7 @@ static void fail(struct skep_server *server, struct skepi_ticket *ticket, int co
     draft.head.stamp[SKEP_STAMP_SENT] = server->real_ns;
     if (skepi_outbox_add(&client->out, &draft, NULL, &err) != SKEP_OK)
         skep_log(SKEP_LOG_ERROR, "server", "a task of %s is not answered: %s", client->peer->name, err.text);
+    skepi_evict_later(client, ticket->record);
 }
 
 static struct skepi_method *find_method(struct skep_server *server, const char *name)
@@ -163,7 +164,7 @@ static void put_back(struct skep_server *server, struct skepi_ticket *ticket)
     client->given--;
     server->given--;
     if (client->peer == NULL) {
-        skepi_evict_inputs(server, ticket);
+        skepi_evict_now(server, client, ticket->record);
         ticket_ends(server, ticket);
         ticket_free(server, ticket);
         skepi_client_done(server, client);
@@ -184,7 +185,7 @@ void skepi_tickets_drop(struct skep_server *server, struct skepi_client *client)
     while ((ticket = skepi_line_take(&client->line)) != NULL) {
         if (ticket->state == SKEPI_TICKET_WAITING) {
             server->waiting--;
-            skepi_evict_inputs(server, ticket);
+            skepi_evict_now(server, client, ticket->record);
             ticket_ends(server, ticket);
         }
         ticket_free(server, ticket);
@@ -389,12 +390,13 @@ static int worker_answer(void *arg, int worker, struct skepi_message *message, s
     answer->stamp[SKEP_STAMP_SENT] = server->real_ns;
     ticket_ends(server, ticket);
     if (client->peer == NULL) {
-        skepi_evict_inputs(server, ticket);
-        skepi_evict_answer(server, &parts);
+        skepi_evict_now(server, client, ticket->record);
+        skepi_evict_now(server, client, answer);
     } else if (skepi_outbox_pass(&client->out, message, message->length, chunk) != SKEP_OK) {
         skep_log(SKEP_LOG_ERROR, "server", "no memory to pass an answer on to %s", client->peer->name);
     } else {
-        skepi_evict_later(client, &parts);
+        skepi_evict_later(client, ticket->record);
+        skepi_evict_later(client, answer);
     }
     ticket_free(server, ticket);
     skepi_client_done(server, client);

@@ -29,21 +29,37 @@ static void evict(struct skep_server *server, uint32_t client, const char *handl
         skep_log(SKEP_LOG_WARN, "server", "an object stays in its store: %s", why.text);
 }
 
-void skepi_evict_later(struct skepi_client *client, const struct skepi_parts *answer)
+static uint32_t values_of(const struct skepi_record *record)
 {
-    const unsigned char *at = answer->values;
-    struct skepi_value value = {0};
+    return record->inputs + ((record->message.flags & SKEPI_RECORD_VALUE) != 0);
+}
+
+static void hand(struct skepi_client *client, const char *handle)
+{
     char **place;
 
-    if ((answer->head->message.flags & SKEPI_RECORD_OWNED) == 0)
-        return;
     if (client->handed == NULL && (client->handed = calloc(SKEPI_HANDED_MAX, sizeof *client->handed)) == NULL)
         return;
-    for (uint32_t i = 0; i <= answer->head->inputs; i++)
-        skepi_record_next(&at, &value);
     place = &client->handed[client->n_handed++ % SKEPI_HANDED_MAX];
     free(*place); /* so old that it is gone by now */
-    *place = strdup(value.data);
+    *place = strdup(handle);
+}
+
+void skepi_evict_later(struct skepi_client *client, const struct skepi_record *record)
+{
+    const unsigned char *at;
+    struct skepi_parts parts;
+    struct skepi_value value;
+
+    if ((record->message.flags & SKEPI_RECORD_OWNED) == 0 ||
+        skepi_record_decode(record, record->message.length, &parts, NULL) != SKEP_OK)
+        return;
+    at = parts.values;
+    for (uint32_t n = values_of(record); n > 0; n--) {
+        skepi_record_next(&at, &value);
+        if ((value.flags & SKEPI_VALUE_OWNED) != 0)
+            hand(client, value.data);
+    }
 }
 
 void skepi_forget_handed(struct skepi_client *client)
@@ -62,34 +78,21 @@ void skepi_evict_handed(struct skep_server *server, struct skepi_client *client)
     skepi_forget_handed(client);
 }
 
-static void evict_values(struct skep_server *server, const struct skepi_parts *parts, uint32_t client)
+void skepi_evict_now(struct skep_server *server, struct skepi_client *client, const struct skepi_record *record)
 {
-    const struct skepi_record *head = parts->head;
-    uint32_t n = head->inputs + ((head->message.flags & SKEPI_RECORD_VALUE) != 0);
-    const unsigned char *at = parts->values;
+    const unsigned char *at;
+    struct skepi_parts parts;
     struct skepi_value value;
 
-    if ((head->message.flags & SKEPI_RECORD_OWNED) == 0)
+    if ((record->message.flags & SKEPI_RECORD_OWNED) == 0 ||
+        skepi_record_decode(record, record->message.length, &parts, NULL) != SKEP_OK)
         return;
-    for (uint32_t i = 0; i < n; i++) {
+    at = parts.values;
+    for (uint32_t n = values_of(record); n > 0; n--) {
         skepi_record_next(&at, &value);
         if ((value.flags & SKEPI_VALUE_OWNED) != 0)
-            evict(server, client, value.data);
+            evict(server, client->number, value.data);
     }
-}
-
-void skepi_evict_inputs(struct skep_server *server, const struct skepi_ticket *ticket)
-{
-    struct skepi_parts parts;
-
-    if ((ticket->record->message.flags & SKEPI_RECORD_OWNED) != 0 &&
-        skepi_record_decode(ticket->record, ticket->record->message.length, &parts, NULL) == SKEP_OK)
-        evict_values(server, &parts, ticket->client->number);
-}
-
-void skepi_evict_answer(struct skep_server *server, const struct skepi_parts *answer)
-{
-    evict_values(server, answer, answer->head->client);
 }
 
 /* The value of the attempt that its worker died with: it may have been put already, under the key that it was bound to get.

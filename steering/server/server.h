@@ -129,11 +129,10 @@ uint64_t skepi_dispatch_due(struct skep_server *server); /* what time demands; w
 void skepi_seat_say(struct skep_server *server, int seat, const struct skepi_control *control);
 
 /* evict.c: objects that the queues made for a task whose sender is gone, or that a dead worker may have left. */
-void skepi_evict_inputs(struct skep_server *server, const struct skepi_ticket *ticket);
-void skepi_evict_answer(struct skep_server *server, const struct skepi_parts *answer);
 void skepi_evict_lost(struct skep_server *server, const struct skepi_ticket *ticket);
-/* A client gets a value that the queues made, and is to evict it; or has died, perhaps without. */
-void skepi_evict_later(struct skepi_client *client, const struct skepi_parts *answer);
+/* Those of a task or an answer: now, for its client is gone; or the client does it, unless it dies before. */
+void skepi_evict_now(struct skep_server *server, struct skepi_client *client, const struct skepi_record *record);
+void skepi_evict_later(struct skepi_client *client, const struct skepi_record *record);
 void skepi_evict_handed(struct skep_server *server, struct skepi_client *client);
 void skepi_forget_handed(struct skepi_client *client);
 
