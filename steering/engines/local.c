@@ -31,7 +31,7 @@ enum {
     PAUSE_MIN_MS = 10, /* before a worker that died at its start is started again; doubled each time */
     PAUSE_MAX_MS = 5000,
     HOPELESS = 5,        /* so many failed starts in a row are a failure of the engine */
-    KILL_AFTER_MS = 1000 /* SIGTERM, then SIGKILL */
+    KILL_AFTER_MS = 1000 /* its socket is shut, then SIGKILL */
 };
 
 struct worker {
@@ -375,9 +375,9 @@ static void local_end(struct skepi_engine *engine, int hard)
             if (w->socket.fd >= 0)
                 shutdown(w->socket.fd, SHUT_WR);
         }
-        if (hard && w->due_ns == SKEP_FOREVER) {
+        if (hard && w->due_ns == SKEP_FOREVER) { /* its watcher sees it; a signal would disturb the method's sleep */
             w->due_ns = skep_in_ms(KILL_AFTER_MS);
-            kill(w->pid, SIGTERM);
+            shutdown(w->socket.fd, SHUT_RDWR);
         }
     }
 }
