@@ -49,6 +49,7 @@ static void baseline(struct bench_json *json, struct bench_result *result)
     if (result->raw == NULL) {
         bench_json_null(json, "baseline");
         bench_json_null(json, "ratio");
+        bench_json_null(json, "cpu_ratio");
         return;
     }
     bench_json_open(json, "baseline");
@@ -60,6 +61,9 @@ static void baseline(struct bench_json *json, struct bench_result *result)
     mean(json, "page_faults_per_op", &result->theirs, result->theirs.sum.faults);
     bench_json_close(json);
     bench_json_real(json, "ratio", bench_result_ratio(result));
+    bench_json_real(json, "cpu_ratio",
+                    result->theirs.sum.cpu_ns > 0 ? (double)result->ours.sum.cpu_ns / (double)result->theirs.sum.cpu_ns
+                                                  : -1);
 }
 
 void bench_report_json(struct bench_result *result, FILE *out)

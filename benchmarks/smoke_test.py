@@ -17,7 +17,7 @@ RESULT = {
     "record": str, "connector": str, "uri": str, "op": str, "size_bytes": int, "count": int, "errors": int,
     "verified": bool, "checked": str, "p50_ns": int, "p90_ns": int, "p99_ns": int, "max_ns": int, "mean_ns": NUMBER,
     "bytes_per_s": (*NUMBER, type(None)), "cpu_ns_per_op": NUMBER, "page_faults_per_op": NUMBER,
-    "baseline": (dict, type(None)), "ratio": (*NUMBER, type(None)), "moved_bytes_per_op": NUMBER, "checksum": bool,
+    "baseline": (dict, type(None)), "ratio": (*NUMBER, type(None)), "cpu_ratio": (*NUMBER, type(None)), "moved_bytes_per_op": NUMBER, "checksum": bool,
 }
 ENVIRONMENT = {
     "record": str, "skep": str, "build": str, "time": str, "command": str, "cpu": str, "cores": int, "kernel": str,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MODEL_ROUNDS 10    /* the tasks with and without the model take turns in as many pieces */
+#define MODEL_ROUNDS 20    /* the tasks with and without the model take turns in as many pieces */
 #define WARM_UP      10000 /* no-op tasks before the clock, so that every pool has grown */
 
 struct result {
