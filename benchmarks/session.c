@@ -17,6 +17,7 @@
 static int open_server(struct bench_session *s, const struct bench_tasks *wanted, skep_error *err)
 {
     skep_server_opts opts = SKEP_SERVER_OPTS_INIT;
+    char store[SKEP_URI_MAX];
     int rc;
 
     if (wanted->queue == NULL) {
@@ -34,6 +35,10 @@ static int open_server(struct bench_session *s, const struct bench_tasks *wanted
         return skep_fail(err, SKEP_ETOOBIG, "--queue: longer than a URI may be");
     }
     opts.by_ns = skep_in_ms(START_MS);
+    /* over tcp:// a server allows no store of its own accord */
+    if (s->sender.store != NULL && (rc = skep_store_identity(s->sender.store, store, sizeof store)) != SKEP_OK)
+        return skep_fail(err, rc, "the store has no identity");
+    opts.allow = s->sender.store != NULL ? store : NULL;
     if ((rc = skep_server_open(s->queue, wanted->engine, &opts, &s->sender.server, err)) != SKEP_OK)
         return rc;
     s->sender.workers = skep_server_workers(s->sender.server);

@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,6 +74,18 @@ def abandoned(prefix):
     return left
 
 
+def interrupted(skep, *words):
+    """Ends by the signal, and in order, whenever it comes: at once, or in the middle."""
+    for pause in (0, 0.05, 0.5):
+        child = subprocess.Popen([skep, "bench", *words, "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, text=True)
+        assert child.stdout.readline().startswith('{"record":"environment"')
+        time.sleep(pause)
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=60)
+        assert child.returncode == -signal.SIGINT, child.returncode
+
+
 def connector(skep, scratch):
     uris = [f"shm://bench-smoke-{os.getpid()}", f"memory://bench-smoke-{os.getpid()}", f"file://{scratch}/store?checksum=on"]
     words = ["connector", *uris, "--ops", ",".join(OPS), "--sizes", "0,64,1000,1m", "--range", "100", "--count", "3", "--json"]
@@ -96,6 +109,8 @@ def connector(skep, scratch):
     assert len(mapped) == 2 and all(row["moved_bytes_per_op"] == 0 for row in mapped), mapped
     assert os.listdir(f"{scratch}") in (["store"], []), os.listdir(scratch)
     assert not abandoned("/dev/shm/skep-bench-"), abandoned("/dev/shm/skep-bench-")
+    interrupted(skep, "connector", *uris, "--ops", "put,put-first", "--sizes", "1m", "--seconds", "100")
+    assert not abandoned("/dev/shm/skep-bench-") and os.listdir(scratch) in (["store"], []), os.listdir(scratch)
     table = run(skep, "connector", *uris[:2], "--ops", "put,get", "--sizes", "1k", "--count", "2").stdout
     assert "fastest by p50" in table and "memcpy" in table and "read memory" in table, table
     timed = [json.loads(line) for line in run(skep, "connector", uris[1], "--ops", "put", "--sizes", "64:1k:x4", "--seconds",
@@ -127,6 +142,9 @@ def steering(skep, scratch):
     check(row, {"ratio": NUMBER, "model_bytes": int})
     assert row["errors"] == 0 and row["resolves"] == row["workers"] and row["bytes_moved"] == 0, row
     assert "round trip" in run(skep, "steering", "--tasks", "20").stdout
+    assert "objects of tasks" not in run(skep, "steering", "--tasks", "20", "--payload", "200k", "--window", "3").stderr
+    interrupted(skep, "steering", "--tasks", "100000000")
+    interrupted(skep, "steering", "--tasks", "1000000", "--payload", "200k", "--window", "50")
     assert os.listdir(scratch) == [], os.listdir(scratch)
     left = [name for name in os.listdir(f"/dev/shm/skep-{os.getuid()}")] if os.path.isdir(f"/dev/shm/skep-{os.getuid()}") else []
     assert not [name for name in left if name.startswith("skep-bench-")], left

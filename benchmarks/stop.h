@@ -2,8 +2,10 @@
 #ifndef SKEP_BENCH_STOP_H
 #define SKEP_BENCH_STOP_H
 
-void bench_stop_install(void); /* from now on SIGINT, SIGTERM and SIGHUP are noted; the second one ends the process */
-int bench_stop_asked(void);    /* the signal, or 0 */
-void bench_stop_finish(void);  /* puts the handlers back that were there, and ends as the noted signal would have */
+/* From now on SIGINT, SIGTERM and SIGHUP are noted; another one, seconds later, ends the process at once. */
+void bench_stop_install(void);
+int bench_stop_asked(void); /* the signal, or 0 */
+/* Puts the handlers back that were there, and ends as the noted signal would have. Returns if there was none. */
+void bench_stop_finish(void);
 
 #endif
