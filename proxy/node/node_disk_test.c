@@ -248,8 +248,7 @@ static void read_only_directory(void **state)
     put_object(*state, "k", 100000, 1);
     assert_int_equal(chmod(base, 0755), 0);
     assert_int_equal(chmod(path, 0555), 0);
-    assert_true((pid = fork()) >= 0);
-    if (pid == 0) {
+    if ((pid = fork_bound()) == 0) {
         skep_node_opts opts = {.size = sizeof opts, .directory = path, .by_ns = skep_in_ms(20000)};
         skep_node *node;
         skep_buf *buf;

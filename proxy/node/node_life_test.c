@@ -33,8 +33,7 @@ static struct opener start_opener(const char *name, int session, const char *key
     int fds[2];
 
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_true((o.pid = fork()) >= 0);
-    if (o.pid == 0) {
+    if ((o.pid = fork_bound()) == 0) {
         skep_node_opts opts = shared_opts(base, name);
         skep_node *node;
         skep_ref ref;
@@ -298,8 +297,7 @@ static void fork_leaves_the_parents_locks(void **state)
     OK(NODE.get(node, &ref, 0, &buf, &how, &err));
     next = ref_of("slot");
     OK(NODE.reserve(node, &next, 3 * MIB, &slot, &memory, &err));
-    assert_true((pid = fork()) >= 0);
-    if (pid == 0) {
+    if ((pid = fork_bound()) == 0) {
         skep_buf_unref(buf);
         NODE.close(node, 1);
         NODE.close(other, 1);
@@ -336,8 +334,7 @@ static void child_outlives_the_parents_store(void **state)
 
     (void)state;
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_true((pid = fork()) >= 0);
-    if (pid == 0) {
+    if ((pid = fork_bound()) == 0) {
         close(fds[1]);
         _exit(read(fds[0], &byte, 1) == 0 ? 0 : 1); /* until the parent closes its end */
     }
@@ -448,8 +445,7 @@ static void other_user(void **state)
     }
     node = open_shared(base, "s");
     put_object(node, "k", 10, 1);
-    assert_true((pid = fork()) >= 0);
-    if (pid == 0) {
+    if ((pid = fork_bound()) == 0) {
         skep_node_opts opts = shared_opts(base, "s");
         skep_node *theirs;
 
@@ -484,8 +480,7 @@ static void open_and_close_churn(void **state)
         pid_t pids[6];
 
         for (int i = 0; i < 6; i++) {
-            assert_true((pids[i] = fork()) >= 0);
-            if (pids[i] == 0) {
+            if ((pids[i] = fork_bound()) == 0) {
                 for (int k = 0; k < 300; k++) {
                     skep_node_opts opts = shared_opts(base, "s");
                     skep_node *mine;

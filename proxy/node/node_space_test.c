@@ -194,8 +194,7 @@ static void two_writers(void **state)
     (void)state;
     mount_small("size=32m,mode=700");
     for (int i = 0; i < 2; i++) {
-        assert_true((pids[i] = fork()) >= 0);
-        if (pids[i] == 0) {
+        if ((pids[i] = fork_bound()) == 0) {
             for (int k = 0; k < 12; k++) {
                 skep_node *node = open_shared(base, "s");
                 skep_ref ref;
@@ -269,8 +268,7 @@ static void in_group(void (*func)(void), const char *limit)
         skip();
     }
     make_folder(base, "/dev/shm");
-    assert_true((pid = fork()) >= 0);
-    if (pid == 0) {
+    if ((pid = fork_bound()) == 0) {
         enter_group();
         func();
         _exit(0);

@@ -14,9 +14,11 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define NODE skepi_node_api
@@ -68,6 +70,17 @@ static inline skep_node *open_disk(const char *directory)
 
     OK(NODE.open(&opts, &node, &err));
     return node;
+}
+
+/* A process that does not outlive the test, however that ends. 0 in it, as fork has it. */
+static inline pid_t fork_bound(void)
+{
+    pid_t parent = getpid(), pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent))
+        _exit(1);
+    return pid;
 }
 
 /* The bytes that belong to a seed, and a look whether they are there. */
