@@ -27,6 +27,10 @@
 #define SKEP_PRINTF(fmt, first)
 #endif
 
+/* clang-format off */
+#define SKEP_INIT(...) {__VA_ARGS__} /* what an _INIT macro stands for */
+/* clang-format on */
+
 #ifdef __cplusplus
 #define SKEP_BEGIN_DECLS extern "C" {
 #define SKEP_END_DECLS   }

@@ -138,8 +138,8 @@ struct skep_connector {
     void (*abort)(void *self, void *slot);
     int (*wait)(void *self, const skep_ref *ref, uint64_t by_ns, skep_error *err); /* NULL: exists, with growing pauses */
     int (*list)(void *self, skep_entry_func func, void *arg, skep_error *err);     /* NULL: SKEP_ENOTSUP */
-    int (*name_set)(void *self, const char *name, const char *handle, uint64_t by_ns,
-                    skep_error *err); /* NULL: SKEP_ENOTSUP */
+    /* NULL: SKEP_ENOTSUP. */
+    int (*name_set)(void *self, const char *name, const char *handle, uint64_t by_ns, skep_error *err);
     int (*name_get)(void *self, const char *name, char *out, size_t cap, uint64_t by_ns, skep_error *err);
     /* Without `self`: what is left behind in the store of `uri`, or of all if it names none. NULL: nothing ever is */
     int (*gc)(const skep_uri *uri, int dry_run, skep_garbage_func func, void *arg, skep_error *err);
@@ -147,8 +147,9 @@ struct skep_connector {
     int (*stores)(const skep_uri *uri, skep_store_func func, void *arg, skep_error *err);
     /* The identity as others reach it, where that is not the URI's own (an advertised address). NULL: the URI's. */
     int (*identity)(void *self, char *out, size_t cap, skep_error *err);
+    /* NULL, each of the four: one by one. */
     int (*put_batch)(void *self, skep_ref *refs, const struct iovec *items, size_t n, const skep_put *how, size_t *done,
-                     skep_error *err); /* NULL: one by one */
+                     skep_error *err);
     int (*get_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, skep_buf **takes, uint32_t *hows,
                      size_t *done, skep_error *err);
     int (*exists_batch)(void *self, const skep_ref *refs, size_t n, uint64_t by_ns, int *outs, size_t *done,

@@ -34,10 +34,7 @@ typedef struct skep_handle {
     char store[SKEP_URI_MAX];   /* in front of the '#' */
     char codec[SKEP_CODEC_MAX]; /* "" or "raw": plain bytes */
 } skep_handle;
-#define SKEP_HANDLE_INIT                                                                                                    \
-    {                                                                                                                       \
-        sizeof(skep_handle), SKEP_REF_INIT, "", ""                                                                          \
-    }
+#define SKEP_HANDLE_INIT SKEP_INIT(sizeof(skep_handle), SKEP_REF_INIT, "", "")
 
 SKEP_API SKEP_NODISCARD int skep_handle_parse(const char *text, skep_handle *out, skep_error *err);
 /* SKEP_EINVAL: it has what skep_handle_parse refuses, as a key that is not a UUID. */

@@ -42,13 +42,7 @@ typedef struct skep_metrics {
     uint64_t max_ns;
     uint64_t bucket[SKEP_METRICS_BUCKETS];
 } skep_metrics;
-#define SKEP_METRICS_INIT                                                                                                   \
-    {                                                                                                                       \
-        sizeof(skep_metrics), 0, 0, 0, 0, 0, 0,                                                                             \
-        {                                                                                                                   \
-            0                                                                                                               \
-        }                                                                                                                   \
-    }
+#define SKEP_METRICS_INIT SKEP_INIT(sizeof(skep_metrics), 0, 0, 0, 0, 0, 0, {0})
 
 /* The latency that a fraction `q` (0 to 1) of the operations stayed under, to a bucket's width; 0 with no operations. */
 SKEP_API uint64_t skep_metrics_quantile(const skep_metrics *metrics, double q);

@@ -28,20 +28,14 @@ typedef struct skep_queues_opts {
     size_t size;
     uint64_t by_ns; /* until when to wait for the server to be there */
 } skep_queues_opts;
-#define SKEP_QUEUES_OPTS_INIT                                                                                               \
-    {                                                                                                                       \
-        sizeof(skep_queues_opts), SKEP_FOREVER                                                                              \
-    }
+#define SKEP_QUEUES_OPTS_INIT SKEP_INIT(sizeof(skep_queues_opts), SKEP_FOREVER)
 
 typedef struct skep_topic_opts {
     size_t size;
     skep_store *store;        /* where big inputs and values go; NULL: nothing becomes a proxy. A reference is taken */
     uint64_t threshold_bytes; /* what is larger becomes a proxy; SKEP_SIZE_UNKNOWN: the store's own threshold */
 } skep_topic_opts;
-#define SKEP_TOPIC_OPTS_INIT                                                                                                \
-    {                                                                                                                       \
-        sizeof(skep_topic_opts), NULL, SKEP_SIZE_UNKNOWN                                                                    \
-    }
+#define SKEP_TOPIC_OPTS_INIT SKEP_INIT(sizeof(skep_topic_opts), NULL, SKEP_SIZE_UNKNOWN)
 
 /* Connect to the task server at `uri`: ipc://PATH or tcp://HOST:PORT. Waits for it to be there. */
 SKEP_API SKEP_NODISCARD int skep_queues_open(const char *uri, const skep_queues_opts *opts, skep_queues **take,

@@ -31,10 +31,7 @@ typedef struct skep_ref {
     char key[SKEP_KEY_MAX];         /* no '/', no NUL inside, no leading dot */
     char locator[SKEP_LOCATOR_MAX]; /* what the connector wants to find again; "" mostly */
 } skep_ref;
-#define SKEP_REF_INIT                                                                                                       \
-    {                                                                                                                       \
-        sizeof(skep_ref), SKEP_SIZE_UNKNOWN, 0, 0, 0, "", ""                                                                \
-    }
+#define SKEP_REF_INIT SKEP_INIT(sizeof(skep_ref), SKEP_SIZE_UNKNOWN, 0, 0, 0, "", "")
 
 /* A reference to `key` of which nothing else is known. SKEP_EINVAL: too long, empty, or a character that no key may have. */
 SKEP_API SKEP_NODISCARD int skep_ref_key(const char *key, skep_ref *out);

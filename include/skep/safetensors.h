@@ -67,10 +67,7 @@ typedef struct skep_tensor {
     const void *data; /* its bytes, uncopied; NULL when only the header was read */
     int aligned;      /* 1 if `data` is aligned for its dtype */
 } skep_tensor;
-#define SKEP_TENSOR_INIT                                                                                                    \
-    {                                                                                                                       \
-        sizeof(skep_tensor), NULL, SKEP_F32, 0, NULL, 0, 0, NULL, 0                                                         \
-    }
+#define SKEP_TENSOR_INIT SKEP_INIT(sizeof(skep_tensor), NULL, SKEP_F32, 0, NULL, 0, 0, NULL, 0)
 
 typedef struct skep_safetensors skep_safetensors;
 
@@ -84,8 +81,8 @@ SKEP_API SKEP_NODISCARD int skep_safetensors_parse(const void *data, size_t size
 SKEP_API void skep_safetensors_free(skep_safetensors *st);
 
 SKEP_API size_t skep_safetensors_count(const skep_safetensors *st);
-SKEP_API const skep_tensor *skep_safetensors_at(const skep_safetensors *st,
-                                                size_t index); /* in the order of their bytes; NULL past the end */
+/* In the order of their bytes; NULL past the end. */
+SKEP_API const skep_tensor *skep_safetensors_at(const skep_safetensors *st, size_t index);
 SKEP_API const skep_tensor *skep_safetensors_find(const skep_safetensors *st,
                                                   const char *name);     /* NULL: none of that name */
 SKEP_API size_t skep_safetensors_meta_count(const skep_safetensors *st); /* pairs of "__metadata__" */

@@ -31,19 +31,16 @@ typedef struct skep_server_opts {
     int until_clients_gone; /* 1: end when the last client that was connected leaves, however it ends */
     uint64_t by_ns;         /* until when the workers must be there */
 } skep_server_opts;
-#define SKEP_SERVER_OPTS_INIT                                                                                               \
-    {                                                                                                                       \
-        sizeof(skep_server_opts), NULL, 0, SKEP_FOREVER                                                                     \
-    }
+#define SKEP_SERVER_OPTS_INIT SKEP_INIT(sizeof(skep_server_opts), NULL, 0, SKEP_FOREVER)
 
 /* Listen at `uri`, start the engine ("local:?workers=4": this executable again, as worker processes) and serve. Returns when
  * every worker has said what it can do. */
 SKEP_API SKEP_NODISCARD int skep_server_open(const char *uri, const char *engine, const skep_server_opts *opts,
                                              skep_server **take, skep_error *err);
-SKEP_API int skep_server_wait(skep_server *server, uint64_t by_ns,
-                              skep_error *err); /* until it has ended, by itself or by stop */
-SKEP_API void
-skep_server_stop(skep_server *server); /* end: tasks not started come back as canceled, those running are waited for */
+/* Until it has ended, by itself or by stop. */
+SKEP_API int skep_server_wait(skep_server *server, uint64_t by_ns, skep_error *err);
+/* End: tasks not started come back as canceled, those running are waited for. */
+SKEP_API void skep_server_stop(skep_server *server);
 SKEP_API void skep_server_close(skep_server *server); /* stop, wait a few seconds, end the workers, remove the socket */
 
 /* Where clients reach it: the URI with the port that tcp://HOST:0 got. SKEP_ETOOBIG. */
@@ -63,13 +60,10 @@ typedef struct skep_worker_stats {
     uint64_t referred_bytes; /* sizes of the objects its tasks referred to */
     uint64_t moved_bytes;    /* of these, copied */
 } skep_worker_stats;
-#define SKEP_WORKER_STATS_INIT                                                                                              \
-    {                                                                                                                       \
-        sizeof(skep_worker_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                                          \
-    }
+#define SKEP_WORKER_STATS_INIT SKEP_INIT(sizeof(skep_worker_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 SKEP_API int skep_server_workers(skep_server *server);
-SKEP_API int skep_server_worker_stats(skep_server *server, int index,
-                                      skep_worker_stats *out); /* SKEP_EINVAL: no such worker */
+/* SKEP_EINVAL: no such worker. */
+SKEP_API int skep_server_worker_stats(skep_server *server, int index, skep_worker_stats *out);
 
 SKEP_END_DECLS
 #endif

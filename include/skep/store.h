@@ -38,10 +38,7 @@ typedef struct skep_store_opts {
     uint64_t by_ns; /* when opening must be done */
     int existing;   /* 1: do not create the store; SKEP_ENOENT where there is none */
 } skep_store_opts;
-#define SKEP_STORE_OPTS_INIT                                                                                                \
-    {                                                                                                                       \
-        sizeof(skep_store_opts), SKEP_FOREVER, 0                                                                            \
-    }
+#define SKEP_STORE_OPTS_INIT SKEP_INIT(sizeof(skep_store_opts), SKEP_FOREVER, 0)
 
 /* Open the store that `uri` names, or share the one this process has open under the same identity: then the
  * first opener's tuning options hold, and a difference is logged. `opts` may be NULL. */
@@ -66,10 +63,7 @@ typedef struct skep_put_opts {
     const char *key;   /* a key of the caller's own; NULL: a fresh UUID. SKEP_EEXIST if it is taken */
     int checksum;      /* SKEP_SUM_*: by the store's option, or as said */
 } skep_put_opts;
-#define SKEP_PUT_OPTS_INIT                                                                                                  \
-    {                                                                                                                       \
-        sizeof(skep_put_opts), SKEP_FOREVER, NULL, NULL, SKEP_SUM_STORE                                                     \
-    }
+#define SKEP_PUT_OPTS_INIT SKEP_INIT(sizeof(skep_put_opts), SKEP_FOREVER, NULL, NULL, SKEP_SUM_STORE)
 
 /* Copy bytes in under a fresh key. 0 bytes are a value. `opts` may be NULL. After an error nothing of it is visible,
  * but for SKEP_ETIMEDOUT and SKEP_EUNREACH of a remote connector, after which it is not known. */
@@ -130,8 +124,8 @@ typedef int (*skep_entry_func)(const skep_entry *entry, void *arg);
 SKEP_API int skep_store_list(skep_store *store, skep_entry_func func, void *arg, skep_error *err);
 
 /* Names: small, mutable, name -> handle ("latest"), replaced whole. A name obeys the rules of keys, 63 bytes at most. */
-SKEP_API int skep_store_name_set(skep_store *store, const char *name, const char *handle, uint64_t by_ns,
-                                 skep_error *err); /* NULL: remove */
+/* `handle` NULL: remove the name. */
+SKEP_API int skep_store_name_set(skep_store *store, const char *name, const char *handle, uint64_t by_ns, skep_error *err);
 SKEP_API int skep_store_name_get(skep_store *store, const char *name, char *out, size_t cap, uint64_t by_ns,
                                  skep_error *err);
 

@@ -46,8 +46,8 @@ SKEP_API int skep_thinker_is_done(skep_thinker *thinker);                   /* 1
 SKEP_API int skep_thinker_wait_done(skep_thinker *thinker, uint64_t by_ns); /* SKEP_OK once it is set, else SKEP_ETIMEDOUT */
 /* This agent can't go on: sets `done`, and run returns SKEP_EFAILED with the agent's name and this text. */
 SKEP_API int skep_thinker_fail(skep_thinker *thinker, const char *format, ...) SKEP_PRINTF(2, 3);
-SKEP_API skep_task *
-skep_thinker_keep(skep_thinker *thinker); /* in a processor: the task of this call becomes yours; NULL if it is already */
+/* In a processor: the task of this call becomes yours; NULL if it is already. */
+SKEP_API skep_task *skep_thinker_keep(skep_thinker *thinker);
 SKEP_API skep_queues *skep_thinker_queues(skep_thinker *thinker);
 SKEP_API const char *skep_thinker_agent_name(skep_thinker *thinker); /* of the calling thread; "" elsewhere */
 

@@ -68,8 +68,8 @@ SKEP_API int skep_uri_bool(const skep_uri *uri, const char *option);
 SKEP_API int64_t skep_uri_int(const skep_uri *uri, const char *option);
 SKEP_API uint64_t skep_uri_size(const skep_uri *uri, const char *option);
 SKEP_API uint64_t skep_uri_time(const skep_uri *uri, const char *option); /* a duration in ns, not a deadline */
-SKEP_API const char *skep_uri_option(const skep_uri *uri,
-                                     const char *option); /* any type, as text; "" where there is none */
+/* Any type, as text; "" where there is none. */
+SKEP_API const char *skep_uri_option(const skep_uri *uri, const char *option);
 
 /* The canonical URI of identity options only, sorted by name, without those at their default: what goes in
  * front of a handle's '#'. SKEP_ETOOBIG: does not fit. */
