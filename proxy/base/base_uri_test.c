@@ -167,9 +167,9 @@ static void what_is_no_uri_is_refused(void **state)
 static void no_error_shows_a_password(void **state)
 {
     static const char *const texts[] = {
-        "redis://me:hush@host", "redis://me:hush@host:x",    "redis://me:hush@host/%zz",
-        "Redis://me:hush@host", "redis://h?secret=hush&",    "redis://h?secret=hush%zz",
-        "redis://h?pin=hush",   "redis://h?secret=hush#k=1", "redis://h?pin=1hush&pin=2",
+        "redis://me:hush@host",      "redis://me:hush@host:x",   "redis://me:hush@host/%zz", "Redis://me:hush@host",
+        "redis://h?secret=hush&",    "redis://h?secret=hush%zz", "redis://h?pin=hush",       "redis://h?secret=hush#k=1",
+        "redis://h?pin=1hush&pin=2", "redis://:hush#x@host",     "redis://me:hush?x@host",   "redis://me@x:hush?x=1@host",
     };
 
     (void)state;

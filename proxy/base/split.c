@@ -131,9 +131,12 @@ struct reader {
 static void show(struct reader *r, const char *text)
 {
     size_t n = strcspn(text, "?#"), cap = sizeof r->shown - 1, used = 0, at = 0;
-    const char *user = memrchr(text, '@', n);
+    const char *user;
 
-    if (user != NULL) { /* in front of '@' there may be a password */
+    if (strchr(text + n, '@') != NULL)
+        n = strcspn(text, ":?#"); /* the '?' or '#' itself may lie in a password */
+    user = memrchr(text, '@', n);
+    if (user != NULL) { /* in front of '@' there may be one */
         skepi_text_append(r->shown, sizeof r->shown, &used, "...");
         at = (size_t)(user - text);
     }
