@@ -195,6 +195,9 @@ static void what_can_not_be_read_is_not_written(void **state)
     bad.store[0] = '#';
     assert_int_equal(skep_handle_format(&bad, out, sizeof out), SKEP_EINVAL);
     bad = good;
+    bad.store[3] = ' ';
+    assert_int_equal(skep_handle_format(&bad, out, sizeof out), SKEP_EINVAL);
+    bad = good;
     bad.store[0] = '\0';
     assert_int_equal(skep_handle_format(&bad, out, sizeof out), SKEP_EINVAL);
     bad = good;

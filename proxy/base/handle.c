@@ -231,9 +231,10 @@ static int is_clean(const char *text)
 static int is_writable(const skep_handle *h)
 {
     const skep_ref *ref = &h->ref;
+    struct skepi_parts parts;
 
-    return h->size >= sizeof *h && skep_key_is_uuid(ref->key) && h->store[0] != '\0' && strchr(h->store, '#') == NULL &&
-           is_clean(h->store) && is_clean(h->codec) && is_clean(ref->locator) &&
+    return h->size >= sizeof *h && skep_key_is_uuid(ref->key) && skepi_uri_split(h->store, &parts, NULL) == SKEP_OK &&
+           is_clean(h->codec) && is_clean(ref->locator) &&
            (ref->size_bytes <= INT64_MAX || ref->size_bytes == SKEP_SIZE_UNKNOWN);
 }
 
