@@ -1,6 +1,8 @@
 // consumer.cc - a C++ program against the installed libraries: a handle there and back, and a task built.
 #include <skep/skep.h>
+#ifdef WITH_STEERING
 #include <skep/steering.h>
+#endif
 
 #include <cstring>
 #include <iostream>
@@ -12,7 +14,6 @@ namespace
 {
 using Store = std::unique_ptr<skep_store, decltype(&skep_store_unref)>;
 using Proxy = std::unique_ptr<skep_proxy, decltype(&skep_proxy_unref)>;
-using Task = std::unique_ptr<skep_task, decltype(&skep_task_free)>;
 
 void check(int rc, const skep_error &err)
 {
@@ -48,6 +49,16 @@ std::string get(const std::string &handle)
     check(skep_proxy_resolve(proxy, SKEP_FOREVER, &data, &size, &err), err);
     return std::string(static_cast<const char *>(data), size);
 }
+
+void build_a_task()
+{
+#ifdef WITH_STEERING
+    std::unique_ptr<skep_task, decltype(&skep_task_free)> task(skep_task_new("simulate"), skep_task_free);
+
+    if (skep_task_add_double(task.get(), 0.5) != SKEP_OK || std::strcmp(skep_task_method(task.get()), "simulate") != 0)
+        throw std::runtime_error("a task forgot its method");
+#endif
+}
 } // namespace
 
 int main(int argc, char **argv)
@@ -55,9 +66,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         return 2;
     try {
-        Task task(skep_task_new("simulate"), skep_task_free);
-        if (skep_task_add_double(task.get(), 0.5) != SKEP_OK || std::strcmp(skep_task_method(task.get()), "simulate") != 0)
-            throw std::runtime_error("a task forgot its method");
+        build_a_task();
         if (get(put(argv[1], "weights")) != "weights")
             throw std::runtime_error("other bytes came back");
     } catch (const std::exception &e) {
