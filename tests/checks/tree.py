@@ -45,7 +45,7 @@ def literals(source):
 
 
 def is_test(path):
-    return path.startswith("tests/") or "_test." in path
+    return path.startswith("tests/") or "_test." in path or "testing." in path
 
 
 def finish(findings):
