@@ -76,7 +76,8 @@ static void multiply(struct work *w, const struct matrix *m)
 
 static void fold(struct work *w, const struct matrix *m, float step)
 {
-    float scale = 1.0f / sqrtf((float)m->cols * (float)((m->rows + SCORE_WIDTH - 1) / SCORE_WIDTH));
+    uint64_t folds = (m->rows + SCORE_WIDTH - 1) / SCORE_WIDTH;
+    float scale = 1.0f / sqrtf((float)m->cols * (float)folds);
 
     for (int i = 0; i < w->n; i++) {
         float g[SCORE_WIDTH] = {0};
