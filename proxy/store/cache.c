@@ -86,7 +86,7 @@ static int fits(const struct skepi_cache_entry *e, const skep_ref *ref)
 {
     if (ref->size_bytes != SKEP_SIZE_UNKNOWN && ref->size_bytes != skep_buf_size(e->buf))
         return 0;
-    return !e->has_sum || !(ref->flags & SKEP_REF_SUM) || e->sum == ref->sum;
+    return !(ref->flags & SKEP_REF_SUM) || (e->has_sum && e->sum == ref->sum); /* without one, nobody compared it */
 }
 
 skep_buf *skepi_cache_get(struct skepi_cache *cache, const skep_ref *ref, uint32_t *epoch)

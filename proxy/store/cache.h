@@ -26,8 +26,8 @@ struct skepi_cache {    /* all zero, `limit` set and `mu` initialised is an empt
 int skepi_cache_init(struct skepi_cache *cache, uint64_t limit);
 void skepi_cache_fini(struct skepi_cache *cache);
 
-/* A reference to what is kept under ref->key, or NULL: also where its size or checksum is not what `ref` says. `*epoch` is
- * then for skepi_cache_add. */
+/* A reference to what is kept under ref->key, or NULL: also where its size is not what `ref` says, or its checksum is not or
+ * was not known. `*epoch` is then for skepi_cache_add. */
 skep_buf *skepi_cache_get(struct skepi_cache *cache, const skep_ref *ref, uint32_t *epoch);
 /* Keep `buf`, unless it is too big or its key was dropped since `epoch`: what an evict removed must not come back. */
 void skepi_cache_add(struct skepi_cache *cache, const skep_ref *ref, skep_buf *buf, uint32_t epoch);

@@ -154,6 +154,29 @@ static void only_what_was_asked_for(void **state)
     skepi_cache_fini(&c);
 }
 
+/* What was fetched by key alone was not compared with a checksum, so it is not for who has one. */
+static void unverified(void **state)
+{
+    struct skepi_cache c = {0};
+    skep_ref ref = ref_of("a", 3);
+    uint32_t epoch;
+    skep_buf *buf;
+
+    (void)state;
+    assert_int_equal(skepi_cache_init(&c, 1000), SKEP_OK);
+    assert_int_equal(skep_buf_copy("abc", 3, &buf), SKEP_OK);
+    assert_null(skepi_cache_get(&c, &ref, &epoch));
+    skepi_cache_add(&c, &ref, buf, epoch);
+    assert_true(has(&c, "a"));
+    ref.flags = SKEP_REF_SUM;
+    assert_null(skepi_cache_get(&c, &ref, &epoch));
+    skepi_cache_add(&c, &ref, buf, epoch); /* fetched again, and compared */
+    assert_true(has(&c, "a"));             /* which serves who has none, too */
+    assert_int_equal(c.n, 1);
+    skep_buf_unref(buf);
+    skepi_cache_fini(&c);
+}
+
 static void bounded_in_entries(void **state)
 {
     struct skepi_cache c = {0};
@@ -209,6 +232,7 @@ int main(void)
         cmocka_unit_test(none),
         cmocka_unit_test(dropped_stays_dropped),
         cmocka_unit_test(only_what_was_asked_for),
+        cmocka_unit_test(unverified),
         cmocka_unit_test(bounded_in_entries),
         cmocka_unit_test(without_memory),
     };
