@@ -24,9 +24,11 @@ int skepi_node_evict(skep_node *node, const skep_ref *ref, skep_error *err)
         return gone(ref, unlinkat(node->dir, ref->key, 0), err);
     if (fstatat(node->dir, ref->key, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return gone(ref, -1, err);
-    if ((uint64_t)st.st_size < SKEPI_POOLED_MIN || (st.st_mode & 07777) != node->mode || st.st_nlink != 1)
+    if (!skepi_pool_fits(&st))
         return gone(ref, unlinkat(node->dir, ref->key, 0), err);
     skepi_pool_name(name, (uint64_t)st.st_size);
+    /* Another file may take the key's place just now: whoever finds in the pool what does not fit there leaves it as it is.
+     */
     if (renameat(node->dir, ref->key, node->pool, name) != 0)
         return gone(ref, -1, err);
     skepi_pool_trim(node, node->pool_bytes, SKEPI_POOL_COUNT);

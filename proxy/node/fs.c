@@ -38,6 +38,13 @@ int skepi_flock(int fd, int how)
     return rc;
 }
 
+void skepi_unlock(int *fd)
+{
+    if (*fd >= 0)
+        skepi_flock(*fd, LOCK_UN);
+    skepi_closefd(fd);
+}
+
 void skepi_pause(unsigned *round, uint64_t by_ns)
 {
     uint64_t ns = *round < 6 ? UINT64_C(30000) << *round : 2000000, now = skep_now_ns();
@@ -162,9 +169,19 @@ int skepi_spill(int dir, const char *name, const char *text)
     return -1;
 }
 
+static struct dirent *next_entry(DIR *handle, int *failed)
+{
+    struct dirent *d;
+
+    errno = 0;
+    d = readdir(handle);
+    *failed = d == NULL ? errno : 0;
+    return d;
+}
+
 int skepi_dir_each(int dir, const char *name, skepi_dir_func each, void *arg)
 {
-    int fd = skepi_openat(dir, name, O_RDONLY | O_DIRECTORY, 0), rc = 0;
+    int fd = skepi_openat(dir, name, O_RDONLY | O_DIRECTORY, 0), rc = 0, failed = 0;
     struct dirent *d;
     DIR *handle;
 
@@ -174,11 +191,14 @@ int skepi_dir_each(int dir, const char *name, skepi_dir_func each, void *arg)
         close(fd);
         return -1;
     }
-    while (rc == 0 && (d = readdir(handle)) != NULL)
+    while (rc == 0 && (d = next_entry(handle, &failed)) != NULL)
         if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
             rc = each(fd, d->d_name, d->d_type, d->d_ino, arg);
     closedir(handle);
-    return rc;
+    if (failed == 0)
+        return rc;
+    errno = failed;
+    return -1;
 }
 
 static int remove_entry(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)

@@ -44,23 +44,34 @@ static int open_once(skep_node *node, const skep_ref *ref, int *fd, struct stat 
     return fstat(*fd, st) == 0 ? SKEP_OK : skepi_errno(err, errno, ref->key);
 }
 
+/* Closes it, and its lock with it. */
+static void let_go(const skep_node *node, int *fd)
+{
+    if (node->disk)
+        skepi_closefd(fd);
+    else
+        skepi_unlock(fd);
+}
+
 /* The object, in a state in which its bytes can't change for as long as the descriptor, or a mapping of it, lives. */
 static int open_object(skep_node *node, const skep_ref *ref, uint64_t by_ns, int *fd, struct stat *st, skep_error *err)
 {
-    unsigned round = 0;
+    unsigned round = 0, again = 0;
     int rc = skepi_key_ok(ref->key, err);
 
     if (rc != SKEP_OK)
         return rc;
     while ((rc = open_once(node, ref, fd, st, err)) > 0) {
-        skepi_closefd(fd);
-        if (rc == LATER && skep_now_ns() >= by_ns)
-            return skep_fail(err, SKEP_ETIMEDOUT, "%s: its writer has not let go of it", ref->key);
+        let_go(node, fd);
+        /* the first time it is evicted and written again is looked past at once, whatever the deadline */
+        if ((rc == LATER || again++ > 0) && skep_now_ns() >= by_ns)
+            return skep_fail(err, SKEP_ETIMEDOUT, "%s: %s", ref->key,
+                             rc == LATER ? "its writer has not let go of it" : "evicted and put again, again and again");
         if (rc == LATER)
             skepi_pause(&round, by_ns);
     }
     if (rc != SKEP_OK)
-        skepi_closefd(fd);
+        let_go(node, fd);
     return rc;
 }
 
@@ -83,17 +94,16 @@ static void release_block(void *arg, void *data, size_t size)
     skepi_block_free(data);
 }
 
-static int hand_out_map(int fd, size_t size, skep_buf **take, skep_error *err)
+static int hand_out_map(int fd, size_t size, skep_buf **take)
 {
     void *map = skepi_map(fd, size, PROT_READ);
     int rc;
 
     if (map == MAP_FAILED)
-        return skepi_errno(err, errno, "mapping it");
-    if ((rc = skep_buf_wrap(map, size, release_map, NULL, take)) == SKEP_OK)
-        return SKEP_OK;
-    munmap(map, size);
-    return skep_fail(err, rc, "out of memory");
+        return SKEP_ENOMEM;
+    if ((rc = skep_buf_wrap(map, size, release_map, NULL, take)) != SKEP_OK)
+        munmap(map, size);
+    return rc;
 }
 
 static int hand_out_copy(int fd, size_t size, skep_buf **take, skep_error *err)
@@ -151,17 +161,15 @@ int skepi_node_get(skep_node *node, const skep_ref *ref, uint64_t by_ns, skep_bu
     if ((rc = open_object(node, ref, by_ns, &fd, &st, err)) != SKEP_OK)
         return rc;
     map = node->map == SKEP_NODE_MAP_ON || (node->map == SKEP_NODE_MAP_AUTO && !node->remote && ours(node, &st));
-    if ((rc = check_size(ref, (uint64_t)st.st_size, err)) != SKEP_OK)
-        map = 0;
-    else if (map && (uint64_t)st.st_size > SKEPI_COPIED_MAX)
-        rc = hand_out_map(fd, (size_t)st.st_size, take, err);
-    else {
-        map = 0;
-        rc = hand_out_copy(fd, (size_t)st.st_size, take, err);
-    }
-    close(fd);
-    if (map)
+    if ((rc = check_size(ref, (uint64_t)st.st_size, err)) == SKEP_OK && map && (uint64_t)st.st_size > SKEPI_COPIED_MAX &&
+        hand_out_map(fd, (size_t)st.st_size, take) == SKEP_OK) {
         *how = SKEP_HOW_MAPPED;
+        close(fd); /* the mapping keeps the lock */
+        return SKEP_OK;
+    }
+    if (rc == SKEP_OK) /* also where the kernel gives no more mappings: they are counted */
+        rc = hand_out_copy(fd, (size_t)st.st_size, take, err);
+    let_go(node, &fd);
     return rc;
 }
 
@@ -180,7 +188,7 @@ int skepi_node_read(skep_node *node, const skep_ref *ref, uint64_t offset, size_
     if (rc == SKEP_OK && skepi_read_all(fd, dst, size, offset) != 0)
         rc = errno == ENODATA ? skep_fail(err, SKEP_ECORRUPT, "%s: became shorter while it was read", ref->key)
                               : skepi_errno(err, errno, ref->key);
-    close(fd);
+    let_go(node, &fd);
     return rc;
 }
 

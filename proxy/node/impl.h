@@ -26,6 +26,7 @@
 #define SKEPI_POOLED_MIN  ((uint64_t)1 << 20)  /* smaller files are neither pooled nor locked */
 #define SKEPI_COPIED_MAX  ((uint64_t)16 << 10) /* up to here a get copies: cheaper than a mapping, and those are counted */
 #define SKEPI_POOL_COUNT  64                   /* most segments in a pool */
+#define SKEPI_SHARED_MODE (S_ISVTX | 0600)     /* of objects in shared memory: the mark of skep's own files */
 #define SKEPI_KEPT_COUNT  8                    /* most segments that one process keeps mapped */
 #define SKEPI_HUGE        ((uint64_t)2 << 20)  /* a huge page */
 #define SKEPI_NAME_MAX    64                   /* of an entry that skep names, with its NUL */
@@ -105,6 +106,7 @@ int skepi_openat(int dir, const char *name, int flags, mode_t mode); /* adds CLO
 void skepi_closefd(int *fd);
 int skepi_flock(int fd, int how);                    /* 0, or -1 with errno */
 int skepi_flock_by(int fd, int how, uint64_t by_ns); /* the same, with short pauses; EWOULDBLOCK at the deadline */
+void skepi_unlock(int *fd); /* and close: a child that was forked meanwhile has the descriptor too, and with it the lock */
 int skepi_same(int dir, const char *name, const struct stat *of); /* 1: the name leads to this open file */
 uint64_t skepi_random(void);
 void skepi_unique(char out[SKEPI_NAME_MAX], const char *prefix, uint64_t number); /* prefix number - random */
@@ -125,6 +127,7 @@ int skepi_dir_each(int dir, const char *name, skepi_dir_func each, void *arg);
 int skepi_base_open(const char *directory, int existing, int *fd, char place[SKEP_URI_MAX], skep_error *err);
 int skepi_store_make(int base, const char *name, int session, skep_error *err); /* SKEP_OK too if it is there */
 int skepi_store_enter(skep_node *node, uint64_t by_ns, skep_error *err);        /* SKEP_ENOENT: there is none */
+int skepi_store_named(const skep_node *node); /* 1: its name still leads to its directory */
 int skepi_disk_enter(skep_node *node, const char *path, int existing, skep_error *err);
 /* A disk store's .skep, tmp and names: opened if they are there now, or made. Who uses them calls it before. */
 int skepi_node_meta(skep_node *node, int make, skep_error *err);
@@ -173,6 +176,7 @@ void *skepi_map(int fd, size_t size, int prot); /* shared, from the file's start
 
 /* ---- pool.c, kept.c ---- */
 
+int skepi_pool_fits(const struct stat *st); /* 1: a file whose readers all hold a lock, so that it may be written again */
 int skepi_pool_take(skep_node *node, uint64_t size, struct skepi_seg *seg); /* 1: had one, locked; 0: none fits */
 void skepi_pool_trim(skep_node *node, uint64_t bytes, int count);           /* drop the oldest until within these */
 void skepi_pool_name(char out[SKEPI_NAME_MAX], uint64_t size);

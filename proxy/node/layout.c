@@ -96,7 +96,7 @@ int skepi_store_make(int base, const char *name, int session, skep_error *err)
     else if (renameat2(base, hidden, base, name, RENAME_NOREPLACE) != 0 && errno != EEXIST)
         rc = skepi_errno(err, errno, name);
     skepi_remove_tree(base, hidden, 3); /* gone already, if it was renamed */
-    skepi_closefd(&lock);
+    skepi_unlock(&lock);
     skepi_closefd(&dir);
     return rc;
 }
@@ -127,12 +127,12 @@ static void leave_parts(skep_node *node)
 {
     skepi_closefd(&node->tmp);
     skepi_closefd(&node->pool);
-    skepi_closefd(&node->lock);
+    skepi_unlock(&node->lock);
     skepi_closefd(&node->meta);
     skepi_closefd(&node->dir);
 }
 
-static int still_there(const skep_node *node)
+int skepi_store_named(const skep_node *node)
 {
     struct stat st;
 
@@ -151,14 +151,14 @@ static int enter_once(skep_node *node, uint64_t by_ns, skep_error *err)
         return rc;
     if ((node->meta = skepi_openat(node->dir, ".skep", O_RDONLY | O_DIRECTORY, 0)) < 0 ||
         (node->lock = skepi_openat(node->meta, "lock", O_RDWR, 0600)) < 0)
-        return errno != ENOENT     ? skepi_errno(err, errno, node->name)
-               : still_there(node) ? skep_fail(err, SKEP_EFORMAT, "%s: a directory, but not a node store", node->name)
-                                   : SKEP_EBUSY;
+        return errno != ENOENT           ? skepi_errno(err, errno, node->name)
+               : skepi_store_named(node) ? skep_fail(err, SKEP_EFORMAT, "%s: a directory, but not a node store", node->name)
+                                         : SKEP_EBUSY;
     if (skepi_flock_by(node->lock, LOCK_SH, by_ns) != 0)
         return errno == EWOULDBLOCK
                    ? skep_fail(err, SKEP_ETIMEDOUT, "%s: still being cleared by who closed it last", node->name)
                    : skepi_errno(err, errno, node->name);
-    if (!still_there(node))
+    if (!skepi_store_named(node))
         return SKEP_EBUSY;
     return open_parts(node, err);
 }

@@ -65,7 +65,7 @@ static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino,
         if (r->remove)
             unlinkat(dir, name, 0);
     }
-    close(fd);
+    skepi_unlock(&fd);
     return 0;
 }
 
@@ -115,7 +115,8 @@ void skepi_node_leave(skep_node *node)
         return; /* not the last */
     skepi_pool_trim(node, 0, 0);
     skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
-    if (node->session || is_empty(node->dir, node->meta))
+    /* Its directory may have been removed by hand, and the name be another's since. */
+    if ((node->session || is_empty(node->dir, node->meta)) && skepi_store_named(node))
         remove_store(node->base, node->name);
     skepi_flock(node->lock, LOCK_UN); /* a child of fork may have the descriptor for long */
 }
@@ -189,7 +190,7 @@ static int reap_entry(int base, const char *name, unsigned char type, uint64_t i
         r->under = name;
         skepi_dir_each(meta, "tmp", reap_tmp, r);
     }
-    skepi_closefd(&lock);
+    skepi_unlock(&lock);
     skepi_closefd(&meta);
     skepi_closefd(&dir);
     return 0;

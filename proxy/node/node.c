@@ -57,7 +57,7 @@ static int open_shared(skep_node *node, const skep_node_opts *opts, skep_error *
     unsigned round = 0;
     int rc;
 
-    node->mode = S_ISVTX | 0600; /* the mark of skep's own files, and they can be opened for writing again */
+    node->mode = SKEPI_SHARED_MODE; /* and they can be opened for writing again */
     if ((node->name = skepi_strdup(opts->name)) == NULL)
         return skep_fail(err, SKEP_ENOMEM, "out of memory");
     if ((rc = skepi_base_open(opts->directory, opts->existing, &node->base, place, err)) != SKEP_OK)

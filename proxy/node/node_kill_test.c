@@ -382,7 +382,7 @@ static void shared_memory(void **state)
     static const struct kind k = {"shared memory", 0, 0, shared_sizes, sizeof shared_sizes / sizeof *shared_sizes};
 
     (void)state;
-    torture(&k, kills_wanted(200, 5000));
+    torture(&k, kills_wanted(200, 3000));
 }
 
 static void shared_memory_named(void **state)
@@ -391,7 +391,7 @@ static void shared_memory_named(void **state)
                                   sizeof shared_sizes / sizeof *shared_sizes};
 
     (void)state;
-    torture(&k, kills_wanted(60, 2000));
+    torture(&k, kills_wanted(60, 1000));
 }
 
 static void disk(void **state)
@@ -399,7 +399,7 @@ static void disk(void **state)
     static const struct kind k = {"disk", 1, 0, disk_sizes, sizeof disk_sizes / sizeof *disk_sizes};
 
     (void)state;
-    torture(&k, kills_wanted(60, 2000));
+    torture(&k, kills_wanted(60, 1000));
 }
 
 static void disk_named(void **state)
@@ -407,7 +407,7 @@ static void disk_named(void **state)
     static const struct kind k = {"disk, named files", 1, 1, disk_sizes, sizeof disk_sizes / sizeof *disk_sizes};
 
     (void)state;
-    torture(&k, kills_wanted(60, 2000));
+    torture(&k, kills_wanted(60, 1000));
 }
 
 int main(void)

@@ -161,6 +161,26 @@ static void killed_session_goes_with_the_next_opener_of_any_store(void **state)
     assert_int_equal(entries_in(base, "."), 0);
 }
 
+/* Its directory was removed by hand, and the name is another store's since: that one is not the old opener's to remove. */
+static void old_opener_leaves_the_new_store(void **state)
+{
+    skep_node_opts opts = shared_opts(base, "s");
+    skep_node *old, *node;
+    char path[128];
+    skep_ref ref;
+
+    (void)state;
+    opts.session = 1;
+    OK(NODE.open(&opts, &old, &err));
+    snprintf(path, sizeof path, "%s/s", base);
+    remove_folder(path);
+    node = open_shared(base, "s");
+    ref = put_object(node, "k", 10, 1);
+    NODE.close(old, 0);
+    check_object(node, &ref, 10, 1);
+    NODE.close(node, 0);
+}
+
 static void killed_store_keeps_its_objects(void **state)
 {
     struct opener one = start_opener("s", 0, "a");
@@ -517,6 +537,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(empty_store_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(session_ends_with_its_last_opener, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_session_goes_with_the_next_opener_of_any_store, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(old_opener_leaves_the_new_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_store_keeps_its_objects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(garbage_is_shown_then_removed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stores_are_listed, set_up, tear_down),

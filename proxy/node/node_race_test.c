@@ -1,10 +1,13 @@
 /* node_race_test.c - what others do in the worst moment: between a file's being opened and its being locked.
  *
- * The program is linked with flock wrapped, so that a test can act just before a chosen lock is asked for.
+ * The program is linked with flock, renameat and readdir wrapped, so that a test can act just before a chosen lock is asked
+ * for or a file is renamed, and can let a directory be unreadable.
  */
 #include "proxy/node/node_testing.h"
 
+#include <errno.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 
 int __real_flock(int fd, int how);
 int __wrap_flock(int fd, int how);
@@ -33,6 +36,33 @@ static void before_lock(int how, void (*func)(void *), void *arg)
     act = func;
 }
 
+int __real_renameat(int from_dir, const char *from, int to_dir, const char *to);
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to);
+static void (*before_rename)(void *); /* once */
+
+int __wrap_renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    void (*now)(void *) = before_rename;
+
+    before_rename = NULL;
+    if (now != NULL)
+        now(act_arg);
+    return __real_renameat(from_dir, from, to_dir, to);
+}
+
+struct dirent *__real_readdir(DIR *dir);
+struct dirent *__wrap_readdir(DIR *dir);
+static int readdir_fails;
+
+struct dirent *__wrap_readdir(DIR *dir)
+{
+    if (readdir_fails) {
+        errno = EIO;
+        return NULL;
+    }
+    return __real_readdir(dir);
+}
+
 static int set_up(void **state)
 {
     make_folder(base, "/dev/shm");
@@ -43,6 +73,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     act = NULL;
+    before_rename = NULL;
+    readdir_fails = 0;
     NODE.close(*state, 0);
     remove_folder(base);
     return 0;
@@ -143,6 +175,64 @@ static void dispose_meets_a_segment_that_another_takes(void **state)
     NODE.close(other, 0);
 }
 
+#define SMALL (MIB / 2)
+static skep_buf *small_reader;
+
+/* Another process evicts the big object, puts a small one under its key, and reads that. */
+static void take_its_place(void *arg)
+{
+    skep_node *node = arg;
+    skep_ref a = ref_of("a");
+    uint32_t how;
+
+    assert_int_equal(unlinkat(node->dir, "a", 0), 0);
+    put_object(node, "a", SMALL, 9);
+    OK(NODE.get(node, &a, 0, &small_reader, &how, &err));
+    assert_int_equal(how, SKEP_HOW_MAPPED);
+}
+
+/* Its readers hold no lock, so it is neither written over nor emptied. */
+static void a_small_object_is_evicted_for_a_big_one(void **state)
+{
+    skep_node *node = *state;
+    skep_ref a;
+
+    for (int empty = 0; empty < 2; empty++) {
+        a = put_object(node, "a", 4 * MIB, 1);
+        act_arg = node;
+        before_rename = take_its_place;
+        OK(NODE.evict(node, &a, &err));
+        assert_null(before_rename);
+        if (empty)
+            skepi_pool_trim(node, 0, 0);
+        else
+            put_object(node, "next", 3 * MIB, 2);
+        assert_true(right_bytes(skep_buf_data(small_reader), SMALL, 9));
+        skep_buf_unref(small_reader);
+    }
+}
+
+static int see_entry(const skep_entry *entry, void *arg)
+{
+    (void)entry;
+    ++*(int *)arg;
+    return 0;
+}
+
+static void unreadable_is_not_empty(void **state)
+{
+    skep_node *node = *state;
+    int n = 0;
+
+    put_object(node, "a", 10, 1);
+    readdir_fails = 1;
+    assert_int_equal(NODE.list(node, see_entry, &n, &err), SKEP_EIO);
+    NODE.close(node, 0); /* it looks empty, but who knows */
+    readdir_fails = 0;
+    *state = node = open_shared(base, "s");
+    check_object(node, &(skep_ref){.key = "a", .size_bytes = 10}, 10, 1);
+}
+
 static void close_it(void *arg)
 {
     NODE.close(arg, 0);
@@ -227,6 +317,35 @@ static void closer_meets_an_opener(void **state)
     NODE.close(node, 0);
 }
 
+static pid_t child;
+
+static void fork_now(void *arg)
+{
+    (void)arg;
+    if ((child = fork_bound()) == 0)
+        for (;;)
+            pause();
+}
+
+/* Another thread forks while an opener looks through a store that nobody has open: the child knows nothing of its lock. */
+static void forked_while_a_lock_is_held(void **state)
+{
+    skep_node *node = open_shared(base, "t");
+    skep_node_opts opts = shared_opts(base, "t");
+
+    (void)state;
+    put_object(node, "a", 10, 1);
+    NODE.close(node, 0);
+    before_lock(LOCK_EX | LOCK_NB, fork_now, NULL);
+    NODE.close(open_shared(base, "u"), 0);
+    assert_null(act);
+    opts.by_ns = skep_in_ms(100);
+    assert_int_equal(NODE.open(&opts, &node, &err), SKEP_OK);
+    NODE.close(node, 0);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 static void reap(void *arg)
 {
     skep_node *node = arg;
@@ -253,6 +372,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(reader_opens_then_the_key_has_new_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writer_opens_a_segment_that_another_takes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(dispose_meets_a_segment_that_another_takes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_small_object_is_evicted_for_a_big_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unreadable_is_not_empty, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(forked_while_a_lock_is_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_the_last_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(existing_only_meets_the_last_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_a_killed_closer, set_up, tear_down),

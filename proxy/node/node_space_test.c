@@ -325,7 +325,7 @@ static void small_group(void)
     skep_node_opts opts = shared_opts(base, "s");
     skep_node_slot *slot;
     skep_node *node = NULL;
-    skep_ref ref = ref_of("slot");
+    skep_ref ref = ref_of("slot"), one;
     void *memory;
     int n;
 
@@ -338,8 +338,10 @@ static void small_group(void)
     n = put_until_full(node, 8 * MIB, 100);
     CHECK(n >= 2 && n <= 5);
     put_until_full(node, MIB, 100);
-    CHECK(put_until_full(node, 4096, 100000) > 10);
-    CHECK(NODE.evict(node, &ref, &err) == SKEP_OK); /* into the pool; but the pool makes room */
+    one = ref_of("k1048576-0");
+    CHECK(NODE.evict(node, &one, &err) == SKEP_OK); /* into the pool; but the pool makes room */
+    CHECK(put_until_full(node, 4096, 100000) > 100);
+    CHECK(NODE.evict(node, &ref, &err) == SKEP_OK);
     CHECK(put_until_full(node, 64 * 1024, 1000) > 200);
     NODE.close(node, 0);
 }

@@ -59,6 +59,11 @@ static int list_pool(int pool, struct listing *l)
     return pool < 0 ? 0 : (skepi_dir_each(pool, ".", add_entry, l), l->n);
 }
 
+int skepi_pool_fits(const struct stat *st)
+{
+    return (uint64_t)st->st_size >= SKEPI_POOLED_MIN && (st->st_mode & 07777) == SKEPI_SHARED_MODE && st->st_nlink == 1;
+}
+
 int skepi_pool_dispose(int pool, const char *name)
 {
     int fd = skepi_openat(pool, name, O_RDWR | O_NONBLOCK, 0);
@@ -70,7 +75,8 @@ int skepi_pool_dispose(int pool, const char *name)
         if (fstat(fd, &st) == 0 && skepi_same(pool, name, &st)) {
             unlinkat(pool, name, 0);
             /* some process may keep it mapped: its pages go now, its size stays, as readers expect of a big file */
-            (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size > 0 ? st.st_size : 1);
+            if (skepi_pool_fits(&st))
+                (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size);
         }
     } else if (skepi_flock(fd, LOCK_SH | LOCK_NB) == 0) {
         if (fstat(fd, &st) == 0 && skepi_same(pool, name, &st))
@@ -79,7 +85,7 @@ int skepi_pool_dispose(int pool, const char *name)
         close(fd);
         return 0;
     }
-    close(fd);
+    skepi_unlock(&fd);
     return 1;
 }
 
@@ -146,8 +152,7 @@ static int claim(const skep_node *node, const struct entry *e, struct skepi_seg 
 
     if (skepi_flock(seg->fd, LOCK_EX | LOCK_NB) != 0)
         return 0;
-    if (fstat(seg->fd, &st) != 0 || st.st_nlink != 1 || (st.st_mode & 07777) != node->mode ||
-        !skepi_same(node->pool, e->name, &st)) {
+    if (fstat(seg->fd, &st) != 0 || !skepi_pool_fits(&st) || !skepi_same(node->pool, e->name, &st)) {
         skepi_flock(seg->fd, LOCK_UN);
         return 0;
     }
