@@ -34,7 +34,7 @@ typedef struct skep_store skep_store;
 /* ---- open ---------------------------------------------------------------------------------------- */
 
 typedef struct skep_store_opts {
-    size_t size;    /* of this struct: SKEP_STORE_OPTS_INIT sets it */
+    size_t size;    /* of this struct: SKEP_STORE_OPTS_INIT sets it; 0 is SKEP_EINVAL */
     uint64_t by_ns; /* when opening must be done */
     int existing;   /* 1: do not create the store; SKEP_ENOENT where there is none */
 } skep_store_opts;
@@ -57,7 +57,7 @@ SKEP_API uint64_t skep_store_threshold(skep_store *store); /* bytes: what is lar
 enum skep_sum_choice { SKEP_SUM_STORE, SKEP_SUM_YES, SKEP_SUM_NO };
 
 typedef struct skep_put_opts {
-    size_t size; /* of this struct: SKEP_PUT_OPTS_INIT sets it */
+    size_t size; /* of this struct: SKEP_PUT_OPTS_INIT sets it; 0 is SKEP_EINVAL */
     uint64_t by_ns;
     const char *codec; /* what the bytes are: "safetensors"; NULL: raw */
     const char *key;   /* a key of the caller's own; NULL: a fresh UUID. SKEP_EEXIST if it is taken */
@@ -100,7 +100,7 @@ SKEP_API int skep_store_wait(skep_store *store, const skep_ref *ref, uint64_t by
 SKEP_API int skep_store_evict(skep_store *store, const skep_ref *ref, uint64_t by_ns, skep_error *err);
 
 /* Many at once: one round trip where the connector has one. Stops at the first error; `*done` (may be NULL) says
- * how many were. Outputs of those are valid. */
+ * how many were, after every error too. Outputs of those are valid. */
 SKEP_API int skep_store_put_batch(skep_store *store, const struct iovec *items, size_t n, const skep_put_opts *opts,
                                   skep_ref *outs, size_t *done, skep_error *err);
 SKEP_API int skep_store_get_batch(skep_store *store, const skep_ref *refs, size_t n, uint64_t by_ns, skep_buf **takes,

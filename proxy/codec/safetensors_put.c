@@ -55,7 +55,9 @@ static int put(skep_store *store, const struct pieces *p, const skep_put_opts *o
     skep_ref ref;
     int rc;
 
-    skepi_put_opts_read(opts, &mine);
+    rc = skepi_put_opts_read(opts, &mine, err);
+    if (rc != SKEP_OK)
+        return rc;
     mine.codec = "safetensors";
     rc = skep_store_putv(store, p->iov, p->n, &mine, &ref, err);
     if (rc != SKEP_OK)

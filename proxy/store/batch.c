@@ -19,13 +19,23 @@ static int finish(skep_store *store, int rc, size_t n, size_t *done, const skep_
     return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, e, err);
 }
 
-static int check_refs(const skep_store *store, const skep_ref *refs, size_t n, skep_error *err)
+/* Is what the caller handed over there? Until something is done, `*done` is 0. */
+static int check_arrays(const skep_store *store, const void *in, const void *out, size_t n, size_t *done, skep_error *err)
 {
-    int rc = SKEP_OK;
+    if (done != NULL)
+        *done = 0;
+    if (n > 0 && (in == NULL || out == NULL))
+        return skep_fail(err, SKEP_EINVAL, "%.200s: a batch of %zu without items, references or results", store->identity,
+                         n);
+    return SKEP_OK;
+}
 
-    for (size_t i = 0; i < n && rc == SKEP_OK; i++)
-        rc = skepi_ref_check(store, &refs[i], err);
-    return rc;
+static int begin(skep_store *store, const skep_ref *refs, const void *outs, size_t n, uint64_t *by_ns, size_t *done,
+                 skep_error *said, skep_error *err)
+{
+    int rc = check_arrays(store, refs, outs, n, done, err);
+
+    return rc == SKEP_OK ? skepi_store_begin(store, refs, n, by_ns, said, err) : rc;
 }
 
 static int begin_puts(skep_store *store, const struct iovec *items, size_t n, const skep_put_opts *opts, int sum_here,
@@ -60,16 +70,17 @@ int skep_store_put_batch(skep_store *store, const struct iovec *items, size_t n,
     skep_error e;
     int rc;
 
-    if (n > 0 && (items == NULL || outs == NULL))
-        return skep_fail(err, SKEP_EINVAL, "%.200s: a batch without items or results", store->identity);
-    skepi_put_opts_read(given, &opts);
+    rc = check_arrays(store, items, outs, n, done, err);
+    if (rc == SKEP_OK)
+        rc = skepi_put_opts_read(given, &opts, err);
+    if (rc != SKEP_OK)
+        return rc;
     skepi_put_plan(store, &opts, &plan);
     rc = begin_puts(store, items, n, &opts, plan.sum_here, outs, err);
     if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, plan.how.by_ns, err);
+        rc = skepi_store_begin(store, NULL, 0, &plan.how.by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_put_batch(store, outs, items, n, &plan.how, &made, &e);
     for (size_t i = 0; i < made; i++)
         bytes += items[i].iov_len;
@@ -158,18 +169,12 @@ int skep_store_get_batch(skep_store *store, const skep_ref *refs, size_t n, uint
     skep_error e;
     int rc;
 
-    if (n > 0 && (refs == NULL || takes == NULL))
-        return skep_fail(err, SKEP_EINVAL, "%.200s: a batch without references or results", store->identity);
-    by_ns = skepi_store_by(store, by_ns);
-    rc = check_refs(store, refs, n, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = begin(store, refs, takes, n, &by_ns, done, &e, err);
     if (rc != SKEP_OK)
         return rc;
     work = skepi_array(n + 1, 2 * sizeof *work);
     if (work == NULL)
         return skep_fail(err, SKEP_ENOMEM, "%.200s: out of memory", store->identity);
-    e.text[0] = 0;
     while (got < n && rc == SKEP_OK) {
         size_t run = 0;
 
@@ -188,15 +193,9 @@ int skep_store_exists_batch(skep_store *store, const skep_ref *refs, size_t n, u
     skep_error e;
     int rc;
 
-    if (n > 0 && (refs == NULL || outs == NULL))
-        return skep_fail(err, SKEP_EINVAL, "%.200s: a batch without references or results", store->identity);
-    by_ns = skepi_store_by(store, by_ns);
-    rc = check_refs(store, refs, n, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = begin(store, refs, outs, n, &by_ns, done, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_exists_batch(store, refs, n, by_ns, outs, &asked, &e);
     record(store, SKEP_OP_EXISTS, asked, rc, 0, 0, skep_now_ns() - t0);
     return finish(store, rc, asked, done, &e, err);
@@ -209,17 +208,11 @@ int skep_store_evict_batch(skep_store *store, const skep_ref *refs, size_t n, ui
     skep_error e;
     int rc;
 
-    if (n > 0 && refs == NULL)
-        return skep_fail(err, SKEP_EINVAL, "%.200s: a batch without references", store->identity);
-    by_ns = skepi_store_by(store, by_ns);
-    rc = check_refs(store, refs, n, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = begin(store, refs, refs, n, &by_ns, done, &e, err);
     if (rc != SKEP_OK)
         return rc;
     for (size_t i = 0; i < n; i++)
         skepi_cache_drop(&store->cache, refs[i].key);
-    e.text[0] = 0;
     rc = skepi_do_evict_batch(store, refs, n, by_ns, &gone, &e);
     for (size_t i = 0; i < n; i++)
         skepi_cache_drop(&store->cache, refs[i].key); /* a get may have come between */

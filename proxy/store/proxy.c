@@ -106,8 +106,9 @@ int skep_store_proxy(skep_store *store, const void *data, size_t size, const ske
     skep_proxy *p;
     int rc;
 
-    skepi_put_opts_read(given, &opts);
-    rc = check_codec(opts.codec, err);
+    rc = skepi_put_opts_read(given, &opts, err);
+    if (rc == SKEP_OK)
+        rc = check_codec(opts.codec, err);
     if (rc == SKEP_OK)
         rc = make(store, NULL, opts.codec, &p, err);
     if (rc != SKEP_OK)

@@ -6,11 +6,16 @@
 
 #include <string.h>
 
-void skepi_put_opts_read(const skep_put_opts *given, skep_put_opts *out)
+int skepi_put_opts_read(const skep_put_opts *given, skep_put_opts *out, skep_error *err)
 {
     *out = (skep_put_opts)SKEP_PUT_OPTS_INIT;
-    if (given != NULL)
-        memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    if (given == NULL)
+        return SKEP_OK;
+    if (given->size < sizeof given->size)
+        return skep_fail(err, SKEP_EINVAL, "the options of a put have size %zu: begin them with SKEP_PUT_OPTS_INIT",
+                         given->size);
+    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    return SKEP_OK;
 }
 
 void skepi_put_plan(const skep_store *store, const skep_put_opts *opts, struct skepi_put_plan *plan)
@@ -18,8 +23,7 @@ void skepi_put_plan(const skep_store *store, const skep_put_opts *opts, struct s
     int wanted = opts->checksum == SKEP_SUM_YES || (opts->checksum != SKEP_SUM_NO && store->config.checksum);
 
     plan->sum_here = wanted && !(store->ops->caps & SKEP_CAP_SUMS);
-    plan->how = (skep_put){
-        .size = sizeof plan->how, .by_ns = skepi_store_by(store, opts->by_ns), .want_sum = wanted && !plan->sum_here};
+    plan->how = (skep_put){.size = sizeof plan->how, .by_ns = opts->by_ns, .want_sum = wanted && !plan->sum_here};
 }
 
 int skepi_put_ref(const skep_store *store, const skep_put_opts *opts, uint64_t size, skep_ref *ref, skep_error *err)
@@ -75,18 +79,19 @@ int skep_store_putv(skep_store *store, const struct iovec *iov, int n, const ske
     skep_ref ref;
     int rc;
 
-    skepi_put_opts_read(given, &opts);
+    rc = skepi_put_opts_read(given, &opts, err);
+    if (rc != SKEP_OK)
+        return rc;
     skepi_put_plan(store, &opts, &plan);
     rc = measure(store, iov, n, &size, err);
     if (rc == SKEP_OK)
         rc = skepi_put_ref(store, &opts, size, &ref, err);
     if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, plan.how.by_ns, err);
+        rc = skepi_store_begin(store, NULL, 0, &plan.how.by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
     if (plan.sum_here)
         add_sum(&ref, iov, n);
-    e.text[0] = 0;
     rc = store->ops->put(store->self, &ref, iov, n, &plan.how, &e);
     skepi_metrics_record(&store->metrics[SKEP_OP_PUT], rc, size, size, skep_now_ns() - t0);
     if (rc != SKEP_OK)
@@ -122,17 +127,18 @@ int skep_store_reserve(skep_store *store, size_t size, const skep_put_opts *give
     skep_error e;
     int rc;
 
+    rc = skepi_put_opts_read(given, &opts, err);
+    if (rc != SKEP_OK)
+        return rc;
     slot = skepi_alloc(sizeof *slot);
     if (slot == NULL)
         return skep_fail(err, SKEP_ENOMEM, "%.200s: out of memory", store->identity);
-    skepi_put_opts_read(given, &opts);
     skepi_put_plan(store, &opts, &slot->plan);
     rc = skepi_put_ref(store, &opts, size, &slot->ref, err);
     if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, slot->plan.how.by_ns, err);
+        rc = skepi_store_begin(store, NULL, 0, &slot->plan.how.by_ns, &e, err);
     if (rc != SKEP_OK)
         goto undo_slot;
-    e.text[0] = 0;
     rc = skepi_do_reserve(store, &slot->ref, size, slot->plan.how.by_ns, &slot->room, &e);
     if (rc != SKEP_OK) {
         skepi_store_fail(store, rc, &e, err);

@@ -224,6 +224,9 @@ int skepi_store_find(const char *uri, int from_handle, const skep_store_opts *gi
     skep_store *s = NULL;
     int rc = SKEP_OK;
 
+    if (given != NULL && given->size < sizeof given->size)
+        return skep_fail(err, SKEP_EINVAL, "the options of a store have size %zu: begin them with SKEP_STORE_OPTS_INIT",
+                         given->size);
     if (given != NULL)
         memcpy(&opts, given, given->size < sizeof opts ? given->size : sizeof opts);
     skepi_fork_watch();

@@ -40,6 +40,17 @@ int skepi_ref_check(const skep_store *store, const skep_ref *ref, skep_error *er
     return SKEP_OK;
 }
 
+int skepi_store_begin(skep_store *store, const skep_ref *refs, size_t n, uint64_t *by_ns, skep_error *said, skep_error *err)
+{
+    int rc = SKEP_OK;
+
+    said->text[0] = 0;
+    *by_ns = skepi_store_by(store, *by_ns);
+    for (size_t i = 0; i < n && rc == SKEP_OK; i++)
+        rc = skepi_ref_check(store, &refs[i], err);
+    return rc == SKEP_OK ? skepi_store_ready(store, *by_ns, err) : rc;
+}
+
 void skepi_store_public(skep_store *store, char out[SKEP_URI_MAX])
 {
     pthread_mutex_lock(&store->mu);
@@ -88,13 +99,9 @@ int skep_store_exists(skep_store *store, const skep_ref *ref, uint64_t by_ns, in
     skep_error e;
     int rc;
 
-    by_ns = skepi_store_by(store, by_ns);
-    rc = skepi_ref_check(store, ref, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = skepi_store_begin(store, ref, 1, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_exists(store, ref, by_ns, &size, &e);
     skepi_metrics_record(&store->metrics[SKEP_OP_EXISTS], rc == SKEP_ENOENT ? SKEP_OK : rc, size, 0, skep_now_ns() - t0);
     if (rc != SKEP_OK && rc != SKEP_ENOENT)
@@ -111,13 +118,9 @@ int skep_store_wait(skep_store *store, const skep_ref *ref, uint64_t by_ns, skep
     skep_error e;
     int rc;
 
-    by_ns = skepi_store_by(store, by_ns);
-    rc = skepi_ref_check(store, ref, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = skepi_store_begin(store, ref, 1, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_wait(store, ref, by_ns, &e);
     skepi_metrics_record(&store->metrics[SKEP_OP_WAIT], rc, 0, 0, skep_now_ns() - t0);
     return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, &e, err);
@@ -129,14 +132,10 @@ int skep_store_evict(skep_store *store, const skep_ref *ref, uint64_t by_ns, ske
     skep_error e;
     int rc;
 
-    by_ns = skepi_store_by(store, by_ns);
-    rc = skepi_ref_check(store, ref, err);
-    if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+    rc = skepi_store_begin(store, ref, 1, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
     skepi_cache_drop(&store->cache, ref->key); /* before, so that the connector may reuse the memory at once */
-    e.text[0] = 0;
     rc = store->ops->evict(store->self, ref, by_ns, &e);
     skepi_cache_drop(&store->cache, ref->key); /* and after: a get may have come between */
     skepi_metrics_record(&store->metrics[SKEP_OP_EVICT], rc, ref->size_bytes != SKEP_SIZE_UNKNOWN ? ref->size_bytes : 0, 0,
@@ -146,15 +145,15 @@ int skep_store_evict(skep_store *store, const skep_ref *ref, uint64_t by_ns, ske
 
 int skep_store_list(skep_store *store, skep_entry_func func, void *arg, skep_error *err)
 {
+    uint64_t by_ns = SKEP_FOREVER;
     skep_error e;
     int rc;
 
     if (func == NULL)
         return skep_fail(err, SKEP_EINVAL, "%.200s: list without a function", store->identity);
-    rc = skepi_store_ready(store, skepi_store_by(store, SKEP_FOREVER), err);
+    rc = skepi_store_begin(store, NULL, 0, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_list(store, func, arg, &e);
     return rc >= 0 ? rc : skepi_store_fail(store, rc, &e, err);
 }
@@ -175,7 +174,6 @@ int skep_store_name_set(skep_store *store, const char *name, const char *handle,
     skep_error e;
     int rc;
 
-    by_ns = skepi_store_by(store, by_ns);
     rc = check_name(store, name, err);
     if (rc == SKEP_OK && handle != NULL) {
         rc = skep_handle_parse(handle, &parsed, &e);
@@ -183,10 +181,9 @@ int skep_store_name_set(skep_store *store, const char *name, const char *handle,
             return skepi_store_fail(store, rc, &e, err);
     }
     if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+        rc = skepi_store_begin(store, NULL, 0, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_name_set(store, name, handle, by_ns, &e);
     return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, &e, err);
 }
@@ -196,13 +193,11 @@ int skep_store_name_get(skep_store *store, const char *name, char *out, size_t c
     skep_error e;
     int rc;
 
-    by_ns = skepi_store_by(store, by_ns);
     rc = check_name(store, name, err);
     if (rc == SKEP_OK)
-        rc = skepi_store_ready(store, by_ns, err);
+        rc = skepi_store_begin(store, NULL, 0, &by_ns, &e, err);
     if (rc != SKEP_OK)
         return rc;
-    e.text[0] = 0;
     rc = skepi_do_name_get(store, name, out, cap, by_ns, &e);
     return rc == SKEP_OK ? SKEP_OK : skepi_store_fail(store, rc, &e, err);
 }

@@ -60,6 +60,9 @@ int skepi_store_fail(const skep_store *store, int rc, const skep_error *said, sk
 uint64_t skepi_store_by(const skep_store *store, uint64_t by_ns);
 /* SKEP_EINVAL: not a reference whose key may be shown to a connector. */
 int skepi_ref_check(const skep_store *store, const skep_ref *ref, skep_error *err);
+/* What operations begin with: references that are ones, the deadline that holds, a connector that is open. `said` is what
+ * the connector will be given for its error. */
+int skepi_store_begin(skep_store *store, const skep_ref *refs, size_t n, uint64_t *by_ns, skep_error *said, skep_error *err);
 void skepi_store_public(skep_store *store, char out[SKEP_URI_MAX]); /* the identity as others reach it */
 
 /* get.c: as skep_store_get, counted under `op`: SKEP_OP_GET, SKEP_OP_RESOLVE. */
@@ -69,10 +72,11 @@ int skepi_store_verify(const skep_store *store, const skep_ref *ref, skep_buf *b
 
 /* put.c: what the caller's options and the store's make of one put. */
 struct skepi_put_plan {
-    skep_put how; /* what the connector is told */
+    skep_put how; /* what the connector is told; its deadline is the caller's until skepi_store_begin */
     int sum_here; /* 1: the core makes the checksum, for the connector can't */
 };
-void skepi_put_opts_read(const skep_put_opts *given, skep_put_opts *out);
+/* SKEP_EINVAL: not begun with SKEP_PUT_OPTS_INIT. */
+int skepi_put_opts_read(const skep_put_opts *given, skep_put_opts *out, skep_error *err);
 void skepi_put_plan(const skep_store *store, const skep_put_opts *opts, struct skepi_put_plan *plan);
 /* Begin the reference of an object of `size` bytes: opts->key, or a fresh one. */
 int skepi_put_ref(const skep_store *store, const skep_put_opts *opts, uint64_t size, skep_ref *ref, skep_error *err);

@@ -180,8 +180,42 @@ static void batch_of_one_key(const char *uri)
     skep_store_unref(store);
 }
 
+/* Whatever is wrong with the arguments, `done` says that nothing was. */
+static void refused_batches(const char *uri)
+{
+    skep_store *store = conf_open(uri, NULL);
+    skep_put_opts opts = {.key = "mine"}; /* not begun with its macro */
+    struct iovec good = {"x", 1};
+    struct iovec bad = {NULL, 1};
+    skep_ref refs[2] = {SKEP_REF_INIT, SKEP_REF_INIT};
+    skep_ref out = SKEP_REF_INIT;
+    skep_buf *bufs[2];
+    size_t done[10];
+    int there[2];
+
+    for (size_t i = 0; i < sizeof done / sizeof done[0]; i++)
+        done[i] = 12345;
+    CONF_OK(skep_ref_key("a", &refs[0]));
+    CONF_FAILS(skep_store_put_batch(store, &bad, 1, NULL, &out, &done[0], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_put_batch(store, &good, 1, NULL, NULL, &done[1], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_put_batch(store, NULL, 1, NULL, &out, &done[2], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_put_batch(store, &good, 1, &opts, &out, &done[3], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_get_batch(store, refs, 2, SKEP_FOREVER, bufs, &done[4], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_get_batch(store, refs, 2, SKEP_FOREVER, NULL, &done[5], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_exists_batch(store, refs, 2, SKEP_FOREVER, there, &done[6], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_exists_batch(store, NULL, 2, SKEP_FOREVER, there, &done[7], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_evict_batch(store, refs, 2, SKEP_FOREVER, &done[8], &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_evict_batch(store, NULL, 2, SKEP_FOREVER, &done[9], &conf_err), SKEP_EINVAL);
+    for (size_t i = 0; i < sizeof done / sizeof done[0]; i++)
+        assert_int_equal(done[i], 0);
+    skep_store_unref(store);
+}
+
 const struct conf_case conf_listing[] = {
-    {"list", CONF_LIST, list}, {"names", CONF_NAMES, names},
-    {"batches", 0, batches},   {"a batch under one key", 0, batch_of_one_key},
+    {"list", CONF_LIST, list},
+    {"names", CONF_NAMES, names},
+    {"batches", 0, batches},
+    {"a batch under one key", 0, batch_of_one_key},
+    {"refused batches", 0, refused_batches},
     {NULL, 0, NULL},
 };

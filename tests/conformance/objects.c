@@ -150,6 +150,31 @@ static void bad_keys(const char *uri)
     skep_store_unref(store);
 }
 
+/* Options of size 0 were not begun with their macro: a key in them would silently be lost. */
+static void options_of_no_size(const char *uri)
+{
+    skep_store *store = conf_open(uri, NULL);
+    skep_store_opts how_to_open = {.existing = 1};
+    skep_put_opts opts = {.key = "mine"};
+    skep_store *none = NULL;
+    skep_proxy *proxy = NULL;
+    skep_slot *slot = NULL;
+    skep_ref ref;
+
+    CONF_FAILS(skep_store_put(store, "x", 1, &opts, &ref, &conf_err), SKEP_EINVAL);
+    assert_non_null(strstr(conf_err.text, "SKEP_PUT_OPTS_INIT"));
+    CONF_FAILS(skep_store_reserve(store, 1, &opts, &slot, &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_proxy(store, "x", 1, &opts, &proxy, &conf_err), SKEP_EINVAL);
+    CONF_FAILS(skep_store_open(uri, &how_to_open, &none, &conf_err), SKEP_EINVAL);
+    assert_non_null(strstr(conf_err.text, "SKEP_STORE_OPTS_INIT"));
+    assert_true(slot == NULL && proxy == NULL && none == NULL);
+    opts.size = offsetof(skep_put_opts, checksum); /* an older caller's */
+    opts.by_ns = SKEP_FOREVER;
+    CONF_OK(skep_store_put(store, "x", 1, &opts, &ref, &conf_err));
+    assert_string_equal(ref.key, "mine");
+    skep_store_unref(store);
+}
+
 static void get_after_evict(const char *uri)
 {
     skep_store *store = conf_open(uri, NULL);
@@ -431,6 +456,7 @@ const struct conf_case conf_objects[] = {
     {"more pieces than a system call takes", 0, many_pieces},
     {"foreign keys", 0, foreign_keys},
     {"bad keys", 0, bad_keys},
+    {"options of no size", 0, options_of_no_size},
     {"get after evict", 0, get_after_evict},
     {"a key used again", 0, key_used_again},
     {"buffers outlive object and store", 0, buffers_outlive},
