@@ -339,8 +339,10 @@ static void interrupts(void **state)
     assert_true(skep_task_ok(task));
     skep_task_free(task);
     pid = (pid_t)stats.pid;
-    kill(pid, SIGTERM); /* idle: it goes, and is replaced */
-    assert_true(hive_wait(is_gone, &pid));
+    if (!HIVE_SANITIZED) {  /* they hold signals back while a thread waits */
+        kill(pid, SIGTERM); /* idle: it goes, and is replaced */
+        assert_true(hive_wait(is_gone, &pid));
+    }
     task = task_of("nap", 1);
     task = hive_run(&h, &task);
     assert_true(skep_task_ok(task));

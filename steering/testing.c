@@ -4,12 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,25 +110,37 @@ int hive_is_empty(void *store)
     return hive_objects(store) == 0;
 }
 
-static int no_children(void *arg)
+/* Other children may be: a sanitizer's own, which turns addresses into names. */
+static void close_server(struct hive *hive)
 {
-    (void)arg;
-    return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+    int n = hive->server == NULL ? 0 : skep_server_workers(hive->server);
+    long pids[64];
+
+    assert_in_range(n, 0, 64);
+    for (int i = 0; i < n; i++) {
+        skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+
+        ASSERT_OK(skep_server_worker_stats(hive->server, i, &stats));
+        pids[i] = stats.pid;
+    }
+    skep_server_close(hive->server);
+    for (int i = 0; i < n; i++)
+        assert_true(kill((pid_t)pids[i], 0) != 0 && errno == ESRCH);
 }
 
 void hive_close(struct hive *hive)
 {
     skep_queues_close(hive->queues);
-    skep_server_close(hive->server);
+    close_server(hive);
     if (hive->store != NULL) {
         if (!hive_wait(hive_is_empty, hive->store))
             fail_msg("%zu objects are left", hive_objects(hive->store));
         skep_store_unref(hive->store);
     }
-    assert_true(no_children(NULL));
     assert_int_equal(entries(hive->dir), 0);
     assert_int_equal(rmdir(hive->dir), 0);
-    assert_int_equal(hive_fds(), hive->fds);
+    assert_in_range(hive_fds(), hive->fds,
+                    hive->fds + 2 * HIVE_SANITIZED); /* a sanitizer may have begun to talk to a child */
 }
 
 void hive_send(struct hive *hive, const char *topic, skep_task **give)

@@ -22,6 +22,17 @@
     } while (0)
 #define ERR (&err_of_)
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HIVE_SANITIZED 1 /* memory that was freed is not given back at once */
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HIVE_SANITIZED 1
+#endif
+#endif
+#ifndef HIVE_SANITIZED
+#define HIVE_SANITIZED 0
+#endif
+
 struct hive {
     skep_server *server;
     skep_queues *queues;

@@ -15,7 +15,7 @@ enum skepi_control_kind {
     SKEPI_TOPIC,                 /* threshold; topic, the store's identity or "". Answered by AGREED or REFUSED */
     SKEPI_STORE,                 /* ; a store's identity that proxies of this client lead to */
     SKEPI_STOP,                  /* end the server when what it has is answered */
-    SKEPI_BYE,                   /* it leaves by itself, and evicts by itself what it was given */
+    SKEPI_BYE,                   /* it leaves by itself, and evicts what it was given; said back, behind all answers */
     /* server to client */
     SKEPI_WELCOME, /* pid; the server's name */
     SKEPI_AGREED,  /* ; topic */

@@ -198,21 +198,24 @@ static void free_topics(struct skep_queues *q)
     }
 }
 
-/* The last words, in place of all that was not sent. */
+/* The last words, in place of all that was not sent. The server says them back behind its last answer: what comes until then
+ * is taken, so that no value is left that nobody knows of. */
 static void say_bye(struct skep_queues *q)
 {
     const struct skepi_control bye = {.kind = SKEPI_BYE};
     uint64_t by_ns = skep_in_ms(BYE_MS);
-    int rc = SKEP_OK;
 
-    if (q->peer == NULL || q->gone.code != SKEP_OK)
+    if (q->peer == NULL || !q->welcomed)
         return;
+    pthread_mutex_lock(&q->lock);
     skepi_outbox_drop(&q->out, q->out.bytes);
-    if (skepi_control_add(&q->out, &bye) != SKEP_OK)
-        return;
-    skepi_outbox_move(&q->sending, &q->out, SIZE_MAX);
-    while ((rc = q->ops->send(q->peer, &q->sending)) == SKEP_OK && q->sending.n > 0 && skep_now_ns() < by_ns)
-        q->ops->wait(q->peer, by_ns);
+    q->in_flight = 0;
+    if (skepi_queues_say(q, &bye) == SKEP_OK)
+        while (!q->dismissed && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
+            q->stalled = 0; /* the helper has ended */
+            skepi_queues_poll(q, q->out.n + q->sending.n == 0 ? by_ns : skep_in_ms(1));
+        }
+    pthread_mutex_unlock(&q->lock);
 }
 
 void skep_queues_close(skep_queues *queues)

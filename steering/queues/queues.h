@@ -71,7 +71,7 @@ struct skep_queues {
     uint32_t n_slots, free_slot; /* UINT32_MAX: none */
     size_t active;
     skep_error gone; /* code: the server is gone; SKEP_OK: it is there */
-    int welcomed;
+    int welcomed, dismissed; /* the server has said WELCOME, BYE */
 
     struct skepi_outbox out, sending;
     int64_t in_flight; /* bytes of unanswered tasks that were sent */

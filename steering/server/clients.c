@@ -104,6 +104,19 @@ void skepi_client_done(struct skep_server *server, struct skepi_client *client)
     free(client);
 }
 
+/* From now on nobody waits for its tasks. */
+static void goes(struct skep_server *server, struct skepi_client *client)
+{
+    if (client->gone)
+        return;
+    client->gone = 1;
+    server->n_clients -= client->known != 0;
+    skepi_tickets_drop(server, client);
+    skepi_evict_handed(server, client);
+    if (server->until_clients_gone && server->had_clients && server->n_clients == 0)
+        skepi_server_ask(server, SKEPI_KILL); /* what runs runs for nobody */
+}
+
 static void client_left(void *arg, struct skepi_peer *peer, const skep_error *why)
 {
     struct skep_server *server = arg;
@@ -112,13 +125,9 @@ static void client_left(void *arg, struct skepi_peer *peer, const skep_error *wh
     if (why->code != SKEP_ECLOSED)
         skep_log(SKEP_LOG_WARN, "server", "the client %s was dropped: %s", peer->name, why->text);
     client->peer = NULL;
-    server->n_clients -= client->known != 0;
     skepi_outbox_drop(&client->out, client->out.bytes);
-    skepi_tickets_drop(server, client);
-    skepi_evict_handed(server, client);
+    goes(server, client);
     skepi_client_done(server, client);
-    if (server->until_clients_gone && server->had_clients && server->n_clients == 0)
-        skepi_server_ask(server, SKEPI_KILL); /* what runs runs for nobody */
 }
 
 void skepi_clients_fini(struct skep_server *server)
@@ -127,9 +136,9 @@ void skepi_clients_fini(struct skep_server *server)
         struct skepi_client *client = server->clients;
 
         client->peer = NULL;
-        skepi_tickets_drop(server, client);
-        skepi_forget_handed(client); /* it lives on, and evicts them */
         client->given = 0;
+        skepi_forget_handed(client); /* it lives on, and evicts them */
+        goes(server, client);
         skepi_client_done(server, client);
     }
 }
@@ -225,7 +234,7 @@ static int said(struct skep_server *server, struct skepi_client *client, const s
     struct skepi_control told;
     int rc = skepi_control_decode(message, &told, err);
 
-    if (rc != SKEP_OK)
+    if (rc != SKEP_OK || client->gone)
         return rc;
     if (!client->known)
         return said_hello(server, client, &told, err);
@@ -241,7 +250,8 @@ static int said(struct skep_server *server, struct skepi_client *client, const s
         return SKEP_OK;
     case SKEPI_BYE:
         skepi_forget_handed(client);
-        return SKEP_OK;
+        goes(server, client);
+        return say(client, told) == SKEP_OK ? SKEP_OK : skep_fail(err, SKEP_ENOMEM, "no memory to say good bye");
     case SKEPI_PING:
         return SKEP_OK;
     default:
@@ -257,7 +267,7 @@ static int client_message(void *arg, struct skepi_peer *peer, struct skepi_messa
     struct skepi_parts parts;
     int rc;
 
-    if (message->kind != SKEPI_TASK || !client->known)
+    if (message->kind != SKEPI_TASK || !client->known || client->gone)
         return said(server, client, message, err);
     if ((rc = skepi_record_decode(message, message->length, &parts, err)) != SKEP_OK)
         return rc;

@@ -64,7 +64,7 @@ static void fail(struct skep_server *server, struct skepi_ticket *ticket, int co
     skep_error err;
 
     ticket_ends(server, ticket);
-    if (client->peer == NULL) {
+    if (client->gone) {
         skepi_evict_now(server, client, ticket->record);
         return;
     }
@@ -163,7 +163,7 @@ static void put_back(struct skep_server *server, struct skepi_ticket *ticket)
 
     client->given--;
     server->given--;
-    if (client->peer == NULL) {
+    if (client->gone) {
         skepi_evict_now(server, client, ticket->record);
         ticket_ends(server, ticket);
         ticket_free(server, ticket);
@@ -389,7 +389,7 @@ static int worker_answer(void *arg, int worker, struct skepi_message *message, s
     answer->worker = worker;
     answer->stamp[SKEP_STAMP_SENT] = server->real_ns;
     ticket_ends(server, ticket);
-    if (client->peer == NULL) {
+    if (client->gone) {
         skepi_evict_now(server, client, ticket->record);
         skepi_evict_now(server, client, answer);
     } else if (skepi_outbox_pass(&client->out, message, message->length, chunk) != SKEP_OK) {

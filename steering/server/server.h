@@ -38,9 +38,10 @@ struct skepi_said { /* a topic, or a store that proxies lead to: what workers ar
 
 struct skepi_client {
     struct skepi_client *next;
-    struct skepi_peer *peer; /* NULL: it is gone, and workers are still on its tasks */
+    struct skepi_peer *peer; /* NULL: the link is gone, and workers are still on its tasks */
     uint32_t number;
     int known; /* it said HELLO */
+    int gone;  /* nobody takes answers to further tasks: it said BYE, or the link is gone */
     struct skepi_outbox out;
     int blocked; /* waits for room in its socket */
     struct skepi_line line;

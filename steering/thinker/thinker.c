@@ -276,7 +276,7 @@ static void process(struct agent *agent)
         skep_task_free(agent->task);
         agent->task = NULL;
     }
-    if (rc != SKEP_ECANCELED)
+    if (rc != SKEP_ECANCELED && !skep_thinker_is_done(thinker)) /* the server is gone, and somebody may wait for more */
         fail_with(thinker, why.text);
 }
 
