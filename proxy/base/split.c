@@ -125,24 +125,25 @@ struct reader {
     struct skepi_parts *out;
     size_t used; /* of out->text */
     skep_error *err;
-    char shown[96]; /* the text up to '?': what follows may be a secret */
+    char shown[SKEPI_SHOWN_MAX];
 };
 
-static void show(struct reader *r, const char *text)
+const char *skepi_uri_show(const char *text, char out[SKEPI_SHOWN_MAX])
 {
-    size_t n = strcspn(text, "?#"), cap = sizeof r->shown - 1, used = 0, at = 0;
+    size_t n = strcspn(text, "?#"), cap = SKEPI_SHOWN_MAX - 1, used = 0, at = 0;
     const char *user;
 
     if (strchr(text + n, '@') != NULL)
         n = strcspn(text, ":?#"); /* the '?' or '#' itself may lie in a password */
     user = memrchr(text, '@', n);
     if (user != NULL) { /* in front of '@' there may be one */
-        skepi_text_append(r->shown, sizeof r->shown, &used, "...");
+        skepi_text_append(out, SKEPI_SHOWN_MAX, &used, "...");
         at = (size_t)(user - text);
     }
     for (; at < n && used < cap; at++)
-        r->shown[used++] = is_control(text[at]) ? '?' : text[at];
-    r->shown[used] = '\0';
+        out[used++] = is_control(text[at]) ? '?' : text[at];
+    out[used] = '\0';
+    return out;
 }
 
 static int bad(struct reader *r, const char *why)
@@ -362,7 +363,7 @@ int skepi_uri_split(const char *text, struct skepi_parts *out, skep_error *err)
     if (text == NULL)
         return skep_fail(err, SKEP_EINVAL, "no URI was given");
     *out = (struct skepi_parts){"", "", "", "", "", 0, ""};
-    show(&r, text);
+    skepi_uri_show(text, r.shown);
     size = strnlen(text, SKEP_URI_MAX);
     if (size >= SKEP_URI_MAX)
         return skep_fail(err, SKEP_ETOOBIG, "%s...: a URI has %d bytes at most", r.shown, SKEP_URI_MAX - 1);

@@ -26,6 +26,11 @@ struct skepi_parts {
  * twice; SKEP_ETOOBIG: longer than SKEP_URI_MAX. What follows '?' may be a secret: no error quotes it. */
 int skepi_uri_split(const char *text, struct skepi_parts *out, skep_error *err);
 
+/* What an error or a log may quote of a text that was to be a URI: up to '?', and nothing in front of '@', for there may be
+ * secrets. Returns `out`. */
+#define SKEPI_SHOWN_MAX 96
+const char *skepi_uri_show(const char *text, char out[SKEPI_SHOWN_MAX]);
+
 /* One name=value of a query or of a handle's fragment, as written. */
 struct skepi_pair {
     const char *name, *value;

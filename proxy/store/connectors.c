@@ -2,6 +2,7 @@
 #include "connectors/registry.h"
 #include "proxy/base/alloc.h"
 #include "proxy/base/host.h"
+#include "proxy/base/uri.h"
 #include "proxy/store/connectors.h"
 #include "proxy/store/fork.h"
 #include "proxy/store/options.h"
@@ -154,9 +155,10 @@ static int take_scheme(const char *uri, char out[SKEPI_SCHEME_MAX], skep_error *
 {
     size_t n = strspn(uri, "abcdefghijklmnopqrstuvwxyz0123456789+-");
     int well = n > 0 && n < SKEPI_SCHEME_MAX && (uri[n] == 0 || uri[n] == ':') && uri[0] >= 'a' && uri[0] <= 'z';
+    char shown[SKEPI_SHOWN_MAX];
 
     if (!well)
-        return skep_fail(err, SKEP_EINVAL, "%.100s: not a URI: scheme://where?option=value is", uri);
+        return skep_fail(err, SKEP_EINVAL, "%s: not a URI: scheme://where?option=value is", skepi_uri_show(uri, shown));
     memcpy(out, uri, n);
     out[n] = 0;
     if (strstr(out, "++") != NULL || out[n - 1] == '+')
@@ -220,19 +222,23 @@ int skep_connectors(skep_connector_func func, void *arg)
 /* A store's URI, or a scheme alone, taken apart with the tables of the scheme. */
 static int find_place(const char *place, const struct skepi_connector **lend, skep_uri **take, skep_error *err)
 {
+    char shown[SKEPI_SHOWN_MAX];
     char text[SKEP_URI_MAX];
     int n = snprintf(text, sizeof text, "%s%s", place, strchr(place, ':') != NULL ? "" : ":");
     int rc;
 
     if (n < 0 || (size_t)n >= sizeof text)
-        return skep_fail(err, SKEP_ETOOBIG, "%.200s: longer than the %d characters of a URI", place, SKEP_URI_MAX - 1);
+        return skep_fail(err, SKEP_ETOOBIG, "%s: longer than the %d characters of a URI", skepi_uri_show(place, shown),
+                         SKEP_URI_MAX - 1);
     rc = skepi_connector_find(text, lend, err);
     return rc == SKEP_OK ? skep_uri_parse(text, (*lend)->options, (*lend)->n_options, take, err) : rc;
 }
 
 static int place_fail(const char *place, int rc, const skep_error *e, skep_error *err)
 {
-    return skep_fail(err, rc, "%.200s: %s", place, e->text[0] != 0 ? e->text : skep_err_text(rc));
+    char shown[SKEPI_SHOWN_MAX];
+
+    return skep_fail(err, rc, "%s: %s", skepi_uri_show(place, shown), e->text[0] != 0 ? e->text : skep_err_text(rc));
 }
 
 int skep_stores(const char *scheme, skep_store_func func, void *arg, skep_error *err)

@@ -188,6 +188,7 @@ static int find_by_uri(const char *text, int from_handle, uint64_t by_ns, skep_s
 {
     const struct skepi_connector *connector;
     char identity[SKEP_URI_MAX];
+    char shown[SKEPI_SHOWN_MAX];
     skep_uri *uri = NULL;
     int rc;
 
@@ -199,7 +200,7 @@ static int find_by_uri(const char *text, int from_handle, uint64_t by_ns, skep_s
         return rc;
     rc = skep_uri_identity(uri, identity, sizeof identity);
     if (rc != SKEP_OK)
-        rc = skep_fail(err, rc, "%.200s: longer than the %d characters of a URI", text, SKEP_URI_MAX - 1);
+        rc = skep_fail(err, rc, "%s: longer than the %d characters of a URI", skepi_uri_show(text, shown), SKEP_URI_MAX - 1);
     else
         rc = find_or_make(connector, &uri, identity, by_ns, take, err);
     skep_uri_free(uri);

@@ -225,12 +225,58 @@ static void many_stores(void **state)
     }
 }
 
+static int no_store(const char *uri, void *arg)
+{
+    (void)uri, (void)arg;
+    return 0;
+}
+
+/* Whatever is wrong with a URI, what may be a secret in it is not quoted. */
+static void secrets_are_not_shown(void **state)
+{
+    static const char *const texts[] = {
+        "Redis://u:hunter2@h?password=hunter2",
+        "redis_x://h?password=hunter2",
+        "shm ://a?secret=hunter2",
+        "://u:hunter2@h",
+        "redis://:hunter2#x@h",
+        "redis://u:hunter2?x@h",
+        "fault++memory://h?password=hunter2",
+        "memory://h?password=hunter2&pool=",
+        "memory://u:hunter2@h",
+    };
+    char too_long[2 * SKEP_URI_MAX] = "memory://x/?password=hunter2&x=";
+    char grows[SKEP_URI_MAX] = "memory://x/"; /* its canonical form is too long */
+    skep_store *store = NULL;
+    skep_error err;
+
+    (void)state;
+    memset(too_long + strlen(too_long), 'x', SKEP_URI_MAX);
+    for (size_t i = 0; i <= sizeof texts / sizeof texts[0]; i++) {
+        const char *text = i < sizeof texts / sizeof texts[0] ? texts[i] : too_long;
+
+        assert_true(skep_store_open(text, NULL, &store, &err) < 0);
+        assert_null(strstr(err.text, "hunter2"));
+        assert_true(skep_stores(text, no_store, NULL, &err) < 0);
+        assert_null(strstr(err.text, "hunter2"));
+        assert_true(skep_gc(text, 1, NULL, NULL, &err) < 0);
+        assert_null(strstr(err.text, "hunter2"));
+    }
+    memset(grows + strlen(grows), '$', 400);
+    memcpy(grows + strlen(grows), "?threshold=4242", sizeof "?threshold=4242");
+    assert_int_equal(skep_store_open(grows, NULL, &store, &err), SKEP_ETOOBIG);
+    assert_null(strstr(err.text, "4242"));
+    assert_non_null(strstr(err.text, "memory://x/$$"));
+    assert_null(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_new_name),       cmocka_unit_test(deadlines),           cmocka_unit_test(being_closed),
-        cmocka_unit_test(failures_of_others), cmocka_unit_test(opening_and_closing), cmocka_unit_test(fork_in_between),
-        cmocka_unit_test(many_stores),
+        cmocka_unit_test(one_new_name),        cmocka_unit_test(deadlines),
+        cmocka_unit_test(being_closed),        cmocka_unit_test(failures_of_others),
+        cmocka_unit_test(opening_and_closing), cmocka_unit_test(fork_in_between),
+        cmocka_unit_test(many_stores),         cmocka_unit_test(secrets_are_not_shown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
