@@ -14,6 +14,7 @@ static pthread_cond_t more;
 static pthread_once_t more_once = PTHREAD_ONCE_INIT;
 static skep_proxy *first, **last = &first; /* each with a reference */
 static unsigned threads, idle, n_queued;
+static int inherited; /* what is queued was so before a fork: this is the child, and the parent fetches it */
 
 static void init_more(void)
 {
@@ -32,6 +33,19 @@ static skep_proxy *pop_locked(void)
     p->queued = 0;
     n_queued--;
     return p;
+}
+
+/* Let go of the next one, without the lock: a last reference closes a store. 0: there was none. */
+static int drop_locked(void)
+{
+    skep_proxy *p = pop_locked();
+
+    if (p == NULL)
+        return 0;
+    pthread_mutex_unlock(&mu);
+    skep_proxy_unref(p);
+    pthread_mutex_lock(&mu);
+    return 1;
 }
 
 /* The next one, or NULL when there was none for a while. */
@@ -87,17 +101,13 @@ static int start_thread(void)
 /* No thread could be started. With another at work the queue gets done; without, nobody would ever look at it. */
 static int without_thread(skep_proxy *proxy, skep_error *err)
 {
-    skep_proxy *p = NULL;
     int alone;
 
     pthread_mutex_lock(&mu);
     threads--;
     alone = threads == 0;
-    while (alone && (p = pop_locked()) != NULL) {
-        pthread_mutex_unlock(&mu);
-        skep_proxy_unref(p);
-        pthread_mutex_lock(&mu);
-    }
+    while (alone && drop_locked())
+        continue;
     pthread_mutex_unlock(&mu);
     return alone ? skep_fail(err, SKEP_ENOMEM, "%s: no thread to prefetch it", proxy->ref.key) : SKEP_OK;
 }
@@ -108,6 +118,9 @@ int skepi_prefetch(skep_proxy *proxy, skep_error *err)
 
     pthread_once(&more_once, init_more);
     pthread_mutex_lock(&mu);
+    while (inherited && drop_locked())
+        continue;
+    inherited = 0;
     if (!proxy->queued) {
         proxy->queued = 1;
         proxy->next = NULL;
@@ -132,7 +145,8 @@ void skepi_prefetch_fork(enum skepi_fork_when when)
         return;
     }
     if (when == SKEPI_FORK_CHILD) {
-        threads = idle = 0; /* what is queued waits for the next call, which starts a thread */
+        threads = idle = 0;
+        inherited = 1; /* dropped by the next call: here, closing a store would be too much */
         skepi_cond_init(&more);
     }
     pthread_mutex_unlock(&mu);

@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void edges(void **state)
 {
@@ -91,6 +93,52 @@ static void options_of_a_handle(void **state)
     skep_store_unref(store);
 }
 
+static int comes_to(skep_proxy *proxy, int state)
+{
+    uint64_t by_ns = skep_in_ms(10000);
+
+    while (skep_proxy_state(proxy) != state && skep_now_ns() < by_ns)
+        usleep(1000);
+    return skep_proxy_state(proxy) == state;
+}
+
+/* More is queued for prefetch than threads fetch, and the process forks. The child fetches what it asks for, nothing else;
+ * its store begins empty, so a fetch shows as one that failed. */
+static void prefetch_across_fork(void **state)
+{
+    enum { N = 6, THREADS = 4 };
+    static const char uri[] = "fault+memory://queued?fault_op=get&fault_kind=delay&fault_every=1&fault_delay=300ms&cache=0";
+    skep_store *store = NULL;
+    skep_proxy *proxies[N];
+    int status = -1;
+    skep_error err;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(skep_store_open(uri, NULL, &store, &err), SKEP_OK);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(skep_store_proxy(store, "x", 1, NULL, &proxies[i], &err), SKEP_OK);
+        assert_int_equal(skep_proxy_prefetch(proxies[i], &err), SKEP_OK);
+    }
+    pid = fork();
+    if (pid == 0) {
+        alarm(30);
+        if (skep_proxy_prefetch(proxies[N - 1], NULL) != SKEP_OK || !comes_to(proxies[N - 1], SKEP_PROXY_FAILED))
+            _exit(1);
+        for (int i = THREADS; i < N - 1; i++)
+            if (skep_proxy_state(proxies[i]) != SKEP_PROXY_UNRESOLVED || atomic_load(&proxies[i]->refs) != 1)
+                _exit(2);
+        _exit(0);
+    }
+    for (int i = 0; i < N; i++)
+        assert_true(comes_to(proxies[i], SKEP_PROXY_RESOLVED));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    for (int i = 0; i < N; i++)
+        skep_proxy_unref(proxies[i]);
+    skep_store_unref(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +146,7 @@ int main(void)
         cmocka_unit_test(not_handles),
         cmocka_unit_test(policy_of_the_environment),
         cmocka_unit_test(options_of_a_handle),
+        cmocka_unit_test(prefetch_across_fork),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
