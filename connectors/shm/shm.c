@@ -92,9 +92,8 @@ static int shm_read(void *self, const skep_ref *ref, uint64_t offset, size_t siz
 static int shm_reserve(void *self, skep_ref *ref, size_t size, uint64_t by_ns, void **slot, void **memory, skep_error *err)
 {
     skep_node_slot *mine;
-    int rc = host->node->reserve(((struct shm *)self)->node, ref, size, &mine, memory, err);
+    int rc = host->node->reserve(((struct shm *)self)->node, ref, size, by_ns, &mine, memory, err);
 
-    (void)by_ns;
     if (rc == SKEP_OK)
         *slot = mine;
     return rc;

@@ -41,7 +41,8 @@ struct skep_node_api {
     void (*close)(skep_node *node, int forked);
     uint64_t (*id)(const skep_node *node); /* 0 for a disk store */
     int (*put)(skep_node *node, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err);
-    int (*reserve)(skep_node *node, skep_ref *ref, size_t size, skep_node_slot **take, void **memory, skep_error *err);
+    int (*reserve)(skep_node *node, skep_ref *ref, size_t size, uint64_t by_ns, skep_node_slot **take, void **memory,
+                   skep_error *err);
     int (*commit)(skep_node *node, skep_node_slot *take, skep_ref *ref, skep_error *err);
     void (*abort)(skep_node *node, skep_node_slot *take);
     int (*get)(skep_node *node, const skep_ref *ref, uint64_t by_ns, skep_buf **take, uint32_t *how, skep_error *err);

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,6 +85,26 @@ int skepi_same(int dir, const char *name, const struct stat *of)
     return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == of->st_ino && st.st_dev == of->st_dev;
 }
 
+static uint64_t file_limit(void)
+{
+    struct rlimit l;
+
+    return getrlimit(RLIMIT_FSIZE, &l) != 0 || l.rlim_cur > INT64_MAX ? INT64_MAX : (uint64_t)l.rlim_cur;
+}
+
+int skepi_file_fits(uint64_t size, skep_error *err)
+{
+    char want[32], most[32];
+
+    if (size > INT64_MAX)
+        return skep_fail(err, SKEP_ETOOBIG, "more bytes than a file can have");
+    if (size <= file_limit())
+        return SKEP_OK;
+    skepi_size_text(size, want);
+    skepi_size_text(file_limit(), most);
+    return skep_fail(err, SKEP_ETOOBIG, "%s, but a file of this process may have %s (ulimit -f)", want, most);
+}
+
 uint64_t skepi_random(void)
 {
     uint64_t value = 0;
@@ -151,11 +173,15 @@ int skepi_slurp(int dir, const char *name, char *out, size_t cap)
 
 int skepi_spill(int dir, const char *name, const char *text)
 {
-    int fd = skepi_openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600), saved;
     size_t size = strlen(text);
+    int fd, saved;
     ssize_t n;
 
-    if (fd < 0)
+    if (size > file_limit()) {
+        errno = EFBIG;
+        return -1;
+    }
+    if ((fd = skepi_openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600)) < 0)
         return -1;
     do
         n = write(fd, text, size);
@@ -220,6 +246,32 @@ int skepi_remove_tree(int dir, const char *name, int depth)
     if (skepi_dir_each(dir, name, remove_entry, &depth) != 0 && errno != ENOENT)
         return -1;
     return unlinkat(dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+/* File systems that lie on this host alone, where a mapping is as fast and as true as a read. */
+int skepi_is_local(int dir)
+{
+    static const unsigned long local[] = {
+        0xEF53,     /* ext2, 3, 4 */
+        0x58465342, /* xfs */
+        0x9123683E, /* btrfs */
+        0x01021994, /* tmpfs */
+        0x858458F6, /* ramfs */
+        0x2FC12FC1, /* zfs */
+        0xF2F52010, /* f2fs */
+        0xCA451A4E, /* bcachefs */
+        0x794C7630, /* overlayfs */
+        0x3153464A, /* jfs */
+        0x52654973, /* reiserfs */
+    };
+    struct statfs s;
+
+    if (fstatfs(dir, &s) != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        if ((unsigned long)s.f_type == local[i])
+            return 1;
+    return 0;
 }
 
 int skepi_errno(skep_error *err, int errnum, const char *what)

@@ -8,18 +8,18 @@
 
 static int gc_disk(const char *directory, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
 {
-    int meta, tmp = -1, dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = SKEP_OK, meta, tmp = -1, dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (dir < 0)
         return skepi_errno(err, errno, directory);
     if ((meta = skepi_openat(dir, ".skep", O_RDONLY | O_DIRECTORY, 0)) >= 0) /* step by step: no link is followed */
         tmp = skepi_openat(meta, "tmp", O_RDONLY | O_DIRECTORY, 0);
     if (tmp >= 0)
-        skepi_tmp_reap(tmp, directory, !dry_run, func, arg);
+        rc = skepi_tmp_reap(tmp, directory, !dry_run, func, arg);
     skepi_closefd(&tmp);
     skepi_closefd(&meta);
     skepi_closefd(&dir);
-    return SKEP_OK;
+    return rc == SKEP_OK ? rc : skep_fail(err, rc, "out of memory: not all is told");
 }
 
 static int gc_shared(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err)
@@ -34,13 +34,13 @@ static int gc_shared(const skep_node_opts *opts, int dry_run, skep_garbage_func 
     if (rc != SKEP_OK)
         return rc;
     if (all)
-        skepi_base_reap(base, place, NULL, !dry_run, func, arg);
+        rc = skepi_base_reap(base, place, NULL, !dry_run, func, arg);
     else if (fstatat(base, opts->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        skepi_store_reap(base, place, opts->name, !dry_run, func, arg);
+        rc = skepi_store_reap(base, place, opts->name, !dry_run, func, arg);
     else
         rc = skep_fail(err, SKEP_ENOENT, "no such store on this host");
     skepi_closefd(&base);
-    return rc;
+    return rc == SKEP_ENOMEM ? skep_fail(err, rc, "out of memory: not all is told") : rc;
 }
 
 int skepi_node_gc(const skep_node_opts *opts, int dry_run, skep_garbage_func func, void *arg, skep_error *err)

@@ -90,8 +90,8 @@ struct skep_node {
 
     pthread_mutex_t lazy; /* rank 60, guards the making of meta and tmp; I/O under it happens once */
 
-    pthread_mutex_t kept_mu; /* rank 61, guards the four below; nothing is taken under it */
-    struct skepi_kept kept[SKEPI_KEPT_COUNT];
+    pthread_mutex_t kept_mu;                      /* rank 61, guards the four below; nothing is taken under it */
+    struct skepi_kept kept[SKEPI_KEPT_COUNT + 1]; /* one more for a moment */
     int n_kept;
     uint64_t kept_clock;
 
@@ -108,12 +108,14 @@ int skepi_flock(int fd, int how);                    /* 0, or -1 with errno */
 int skepi_flock_by(int fd, int how, uint64_t by_ns); /* the same, with short pauses; EWOULDBLOCK at the deadline */
 void skepi_unlock(int *fd); /* and close: a child that was forked meanwhile has the descriptor too, and with it the lock */
 int skepi_same(int dir, const char *name, const struct stat *of); /* 1: the name leads to this open file */
+int skepi_file_fits(uint64_t size, skep_error *err);              /* may a file be so big? a write beyond that would kill */
 uint64_t skepi_random(void);
 void skepi_unique(char out[SKEPI_NAME_MAX], const char *prefix, uint64_t number); /* prefix number - random */
 int skepi_slurp(int dir, const char *name, char *out, size_t cap);   /* a small text file; its length, or -1 with errno */
 int skepi_spill(int dir, const char *name, const char *text);        /* make one; 0, or -1 with errno */
 int skepi_remove_tree(int dir, const char *name, int depth);         /* 0, or -1 with errno; what is gone already is fine */
 int skepi_errno(skep_error *err, int errnum, const char *what);      /* "what: reason", and the code */
+int skepi_is_local(int dir);                                         /* 1: on a file system that lies on this host alone */
 int skepi_read_all(int fd, void *dst, size_t size, uint64_t offset); /* bytes read up to the end, or -1 */
 int skepi_key_ok(const char *key, skep_error *err);
 void skepi_pause(unsigned *round, uint64_t by_ns); /* sleeps a little longer each time, 2 ms at most */
@@ -134,14 +136,15 @@ int skepi_node_meta(skep_node *node, int make, skep_error *err);
 
 /* ---- lifetime.c: what happens when openers leave, or died ---- */
 
+/* The three that reap call `func` when they hold no lock any more; SKEP_ENOMEM: of some they could not tell. */
 void skepi_node_leave(skep_node *node); /* the last opener empties the pool; removes a session store, or an empty one */
 /* Stores and half-made stores that nobody has open: with `remove`, what they leave behind goes. `own` is left alone; where
  * it is NULL, what is unfinished in stores that somebody has open is looked at too. */
-void skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg);
+int skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg);
 /* One store: all of the above if nobody has it open, else unfinished writes. */
-void skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg);
+int skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg);
 /* Unfinished writes whose writer is dead, of the store at `place`. */
-void skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg);
+int skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg);
 
 /* ---- space.c, cgroup.c ---- */
 
@@ -162,7 +165,7 @@ int skepi_cgroup_room(const struct skepi_cgroup at[2], struct skepi_room *out);
 
 int skepi_seg_new(skep_node *node, struct skepi_seg *seg, skep_error *err); /* nameless, or in tmp with a lock */
 /* Exactly `size` bytes (not 0), every one backed by the file system, mapped. */
-int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err);
+int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, uint64_t by_ns, skep_error *err);
 /* Visible under `key`, whole; ends the segment. SKEP_EEXIST: the key is taken; the segment is as before. */
 int skepi_seg_publish(skep_node *node, struct skepi_seg *seg, const char *key, skep_error *err);
 void skepi_seg_drop(skep_node *node, struct skepi_seg *seg); /* gives up what is not published */
@@ -189,7 +192,8 @@ void skepi_kept_leave(skep_node *node);          /* of all, in a child of fork: 
 /* ---- the operations ---- */
 
 int skepi_node_put(skep_node *node, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err);
-int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, skep_node_slot **take, void **memory, skep_error *err);
+int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, uint64_t by_ns, skep_node_slot **take, void **memory,
+                       skep_error *err);
 int skepi_node_commit(skep_node *node, skep_node_slot *take, skep_ref *ref, skep_error *err);
 void skepi_node_abort(skep_node *node, skep_node_slot *take);
 int skepi_node_get(skep_node *node, const skep_ref *ref, uint64_t by_ns, skep_buf **take, uint32_t *how, skep_error *err);

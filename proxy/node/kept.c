@@ -10,6 +10,21 @@ static void let_go(struct skepi_kept *k)
     close(k->fd);
 }
 
+/* Which one must go: the oldest, if there are too many, or more bytes than the pool may have; else -1. Under the lock. What
+ * lies in the pool, or is nobody's any more, is mapped in vain, but its memory is held by the mapping. */
+static int surplus(const skep_node *node)
+{
+    uint64_t total = 0;
+    int oldest = -1;
+
+    for (int i = 0; i < node->n_kept; i++) {
+        total += node->kept[i].map_size;
+        if (oldest < 0 || node->kept[i].used < node->kept[oldest].used)
+            oldest = i;
+    }
+    return total > node->pool_bytes || node->n_kept > SKEPI_KEPT_COUNT ? oldest : -1;
+}
+
 /* Takes entry `i` out. Under the lock. */
 static struct skepi_kept take_out(skep_node *node, int i)
 {
@@ -25,10 +40,10 @@ void skepi_kept_add(skep_node *node, struct skepi_seg *seg)
                            .map = seg->map,
                            .map_size = seg->map_size,
                            .small_from = seg->small_from,
-                           .huge_tries = seg->huge_tries},
-                      old = {.fd = -1};
+                           .huge_tries = seg->huge_tries};
+    struct skepi_kept gone[SKEPI_KEPT_COUNT + 1];
     struct stat st;
-    int oldest = 0;
+    int which, n = 0;
 
     *seg = (struct skepi_seg)SKEPI_SEG_INIT;
     if (fstat(k.fd, &st) != 0 || st.st_nlink == 0) {
@@ -39,15 +54,12 @@ void skepi_kept_add(skep_node *node, struct skepi_seg *seg)
     k.ino = st.st_ino;
     pthread_mutex_lock(&node->kept_mu);
     k.used = ++node->kept_clock;
-    for (int i = 1; i < node->n_kept; i++)
-        if (node->kept[i].used < node->kept[oldest].used)
-            oldest = i;
-    if (node->n_kept == SKEPI_KEPT_COUNT)
-        old = take_out(node, oldest);
     node->kept[node->n_kept++] = k;
+    while ((which = surplus(node)) >= 0)
+        gone[n++] = take_out(node, which);
     pthread_mutex_unlock(&node->kept_mu);
-    if (old.fd >= 0)
-        let_go(&old);
+    while (n > 0)
+        let_go(&gone[--n]);
 }
 
 int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg)
@@ -72,7 +84,7 @@ int skepi_kept_take(skep_node *node, ino_t ino, struct skepi_seg *seg)
 /* Called with the lock, which it gives back. */
 static void sweep_locked(skep_node *node, int all)
 {
-    struct skepi_kept gone[SKEPI_KEPT_COUNT];
+    struct skepi_kept gone[SKEPI_KEPT_COUNT + 1];
     struct stat st;
     int n = 0;
 

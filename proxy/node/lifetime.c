@@ -14,26 +14,62 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "proxy/base/alloc.h"
+
 #define HALF_MADE_NS UINT64_C(10000000000)    /* a younger one is perhaps some opener's first microseconds */
 #define FORGOTTEN_NS UINT64_C(86400000000000) /* an unfinished write on a file system without locks */
 
+struct note {
+    struct note *next;
+    const char *what;
+    uint64_t bytes;
+    char path[];
+};
+
+/* What was found. The caller's function hears of it at the end, when no lock is held: it may open the very store. */
 struct garbage {
     skep_garbage_func func;
     void *arg;
     const char *what;
     const char *place;
+    struct note *first, *last;
+    int lost; /* no memory for a note */
 };
 
-static void report(const struct garbage *g, const char *a, const char *b, uint64_t bytes)
+static void report(struct garbage *g, const char *a, const char *b, uint64_t bytes)
 {
-    skep_garbage out = {.size = sizeof out, .what = g->what, .bytes = bytes};
-    char path[2 * SKEP_URI_MAX];
+    size_t size = strlen(g->place) + strlen(a) + strlen(b) + 3;
+    struct note *note;
 
     if (g->func == NULL)
         return;
-    snprintf(path, sizeof path, "%s%s%s%s%s", g->place, *a ? "/" : "", a, *b ? "/" : "", b);
-    out.path = path;
-    g->func(&out, g->arg);
+    if ((note = skepi_alloc(sizeof *note + size)) == NULL) {
+        g->lost = 1;
+        return;
+    }
+    note->next = NULL;
+    note->what = g->what;
+    note->bytes = bytes;
+    snprintf(note->path, size, "%s%s%s%s%s", g->place, *a ? "/" : "", a, *b ? "/" : "", b);
+    if (g->last != NULL)
+        g->last->next = note;
+    else
+        g->first = note;
+    g->last = note;
+}
+
+static int tell_all(struct garbage *g)
+{
+    struct note *note;
+
+    while ((note = g->first) != NULL) {
+        skep_garbage out = {.size = sizeof out, .what = note->what, .path = note->path, .bytes = note->bytes};
+
+        g->first = note->next;
+        g->func(&out, g->arg);
+        skepi_free(note);
+    }
+    return g->lost ? SKEP_ENOMEM : SKEP_OK;
 }
 
 static int old_enough(int fd, uint64_t ns)
@@ -48,7 +84,15 @@ struct reap {
     int remove;
     const char *own;   /* the opener's store: left alone; NULL: nobody is opening one */
     const char *under; /* where the files lie that are being looked at */
+    int remote;        /* they are on a network file system, where a lock may be seen on its own host alone */
 };
+
+static int is_forgotten(int fd, int remote)
+{
+    if (remote)
+        return old_enough(fd, FORGOTTEN_NS);
+    return skepi_flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && old_enough(fd, FORGOTTEN_NS));
+}
 
 static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
 {
@@ -59,8 +103,7 @@ static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino,
     (void)type, (void)ino;
     if (fd < 0)
         return 0;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        (skepi_flock(fd, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && old_enough(fd, FORGOTTEN_NS)))) {
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_forgotten(fd, r->remote)) {
         report(&r->g, r->under, name, (uint64_t)st.st_blocks * 512);
         if (r->remove)
             unlinkat(dir, name, 0);
@@ -69,11 +112,14 @@ static int reap_tmp(int dir, const char *name, unsigned char type, uint64_t ino,
     return 0;
 }
 
-void skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg)
+int skepi_tmp_reap(int tmp, const char *place, int remove, skep_garbage_func func, void *arg)
 {
-    struct reap r = {{func, arg, "unfinished write", place}, remove, NULL, ".skep/tmp"};
+    struct reap r = {
+        .g = {.func = func, .arg = arg, .what = "unfinished write", .place = place}, .remove = remove, .under = ".skep/tmp"};
 
+    r.remote = !skepi_is_local(tmp);
     skepi_dir_each(tmp, ".", reap_tmp, &r);
+    return tell_all(&r.g);
 }
 
 static int add_blocks(int dir, const char *name, unsigned char type, uint64_t ino, void *arg)
@@ -114,7 +160,7 @@ void skepi_node_leave(skep_node *node)
     if (node->lock < 0 || skepi_flock(node->lock, LOCK_EX | LOCK_NB) != 0)
         return; /* not the last */
     skepi_pool_trim(node, 0, 0);
-    skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
+    (void)skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     /* Its directory may have been removed by hand, and the name be another's since. */
     if ((node->session || is_empty(node->dir, node->meta)) && skepi_store_named(node))
         remove_store(node->base, node->name);
@@ -196,16 +242,18 @@ static int reap_entry(int base, const char *name, unsigned char type, uint64_t i
     return 0;
 }
 
-void skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg)
+int skepi_base_reap(int base, const char *place, const char *own, int remove, skep_garbage_func func, void *arg)
 {
-    struct reap r = {{func, arg, "", place}, remove, own, ""};
+    struct reap r = {.g = {.func = func, .arg = arg, .place = place}, .remove = remove, .own = own};
 
     skepi_dir_each(base, ".", reap_entry, &r);
+    return tell_all(&r.g);
 }
 
-void skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg)
+int skepi_store_reap(int base, const char *place, const char *name, int remove, skep_garbage_func func, void *arg)
 {
-    struct reap r = {{func, arg, "", place}, remove, NULL, ""};
+    struct reap r = {.g = {.func = func, .arg = arg, .place = place}, .remove = remove};
 
     reap_entry(base, name, DT_DIR, 0, &r);
+    return tell_all(&r.g);
 }

@@ -13,32 +13,6 @@
 #define POOL_MAX  ((uint64_t)4 << 30)
 #define POOL_PART 8
 
-/* File systems that lie on this host alone, where a mapping is as fast and as true as a read. */
-static int is_local(int dir)
-{
-    static const unsigned long local[] = {
-        0xEF53,     /* ext2, 3, 4 */
-        0x58465342, /* xfs */
-        0x9123683E, /* btrfs */
-        0x01021994, /* tmpfs */
-        0x858458F6, /* ramfs */
-        0x2FC12FC1, /* zfs */
-        0xF2F52010, /* f2fs */
-        0xCA451A4E, /* bcachefs */
-        0x794C7630, /* overlayfs */
-        0x3153464A, /* jfs */
-        0x52654973, /* reiserfs */
-    };
-    struct statfs s;
-
-    if (fstatfs(dir, &s) != 0)
-        return 0;
-    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
-        if ((unsigned long)s.f_type == local[i])
-            return 1;
-    return 0;
-}
-
 static void choose_pool(skep_node *node, uint64_t asked)
 {
     struct statvfs v;
@@ -64,7 +38,7 @@ static int open_shared(skep_node *node, const skep_node_opts *opts, skep_error *
         return rc == SKEP_ENOENT ? skep_fail(err, rc, "no such store on this host") : rc;
     if ((node->place = skepi_strdup(place)) == NULL)
         return skep_fail(err, SKEP_ENOMEM, "out of memory");
-    skepi_base_reap(node->base, place, node->name, 1, NULL, NULL);
+    (void)skepi_base_reap(node->base, place, node->name, 1, NULL, NULL);
     do {
         if (round > 0)
             skepi_pause(&round, opts->by_ns);
@@ -80,7 +54,7 @@ static int open_shared(skep_node *node, const skep_node_opts *opts, skep_error *
         return rc;
     if (opts->session && !node->session)
         skep_log(SKEP_LOG_INFO, "shm", "%s: there already, and to stay: lifetime=session has no effect", node->name);
-    skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
+    (void)skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     skepi_cgroup_find("", node->cgroup);
     choose_pool(node, opts->pool_bytes);
     return SKEP_OK;
@@ -98,9 +72,9 @@ static int open_disk(skep_node *node, const skep_node_opts *opts, skep_error *er
         return skep_fail(err, SKEP_ENOMEM, "out of memory");
     if ((rc = skepi_disk_enter(node, opts->directory, opts->existing, err)) != SKEP_OK)
         return rc;
-    node->remote = !is_local(node->dir);
+    node->remote = !skepi_is_local(node->dir);
     if (node->tmp >= 0)
-        skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
+        (void)skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     return SKEP_OK;
 }
 

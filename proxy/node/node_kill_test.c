@@ -98,7 +98,7 @@ static void write_one(skep_node *node, int log, uint64_t *dice, skep_ref *out)
         void *memory;
 
         *out = ref_of(key);
-        if ((rc = NODE.reserve(node, out, size, &slot, &memory, &err)) == SKEP_OK) {
+        if ((rc = NODE.reserve(node, out, size, SKEP_FOREVER, &slot, &memory, &err)) == SKEP_OK) {
             fill_bytes(memory, size, seed);
             rc = NODE.commit(node, slot, out, &err);
         }

@@ -256,6 +256,34 @@ static void garbage_is_shown_then_removed(void **state)
     NODE.close(node, 0);
 }
 
+static void open_it(const skep_garbage *garbage, void *arg)
+{
+    skep_node_opts opts = shared_opts(base, "s");
+    skep_node *node;
+
+    (void)garbage;
+    opts.by_ns = skep_in_ms(100);
+    OK(NODE.open(&opts, &node, &err));
+    NODE.close(node, 0);
+    ++*(int *)arg;
+}
+
+/* Who hears of garbage may open the very store: no lock is held then. */
+static void garbage_is_told_without_a_lock(void **state)
+{
+    skep_node *node = open_shared(base, "s");
+    skep_node_opts all = shared_opts(base, "");
+    skep_ref ref = put_object(node, "gone", 3 * MIB, 1);
+    int n = 0;
+
+    (void)state;
+    put_object(node, "stays", 10, 1);
+    OK(NODE.evict(node, &ref, &err));
+    NODE.close(node, 1); /* as if killed */
+    OK(NODE.gc(&all, 1, open_it, &n, &err));
+    assert_int_equal(n, 1);
+}
+
 static void stores_are_listed(void **state)
 {
     skep_node *a = open_shared(base, "a");
@@ -316,7 +344,7 @@ static void fork_leaves_the_parents_locks(void **state)
     ref = put_object(node, "k", 3 * MIB, 1); /* now it is kept mapped */
     OK(NODE.get(node, &ref, 0, &buf, &how, &err));
     next = ref_of("slot");
-    OK(NODE.reserve(node, &next, 3 * MIB, &slot, &memory, &err));
+    OK(NODE.reserve(node, &next, 3 * MIB, SKEP_FOREVER, &slot, &memory, &err));
     if ((pid = fork_bound()) == 0) {
         skep_buf_unref(buf);
         NODE.close(node, 1);
@@ -540,6 +568,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(old_opener_leaves_the_new_store, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_store_keeps_its_objects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(garbage_is_shown_then_removed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(garbage_is_told_without_a_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stores_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(interrupted_making_and_removing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fork_leaves_the_parents_locks, set_up, tear_down),

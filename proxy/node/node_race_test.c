@@ -1,12 +1,14 @@
 /* node_race_test.c - what others do in the worst moment: between a file's being opened and its being locked.
  *
- * The program is linked with flock, renameat and readdir wrapped, so that a test can act just before a chosen lock is asked
- * for or a file is renamed, and can let a directory be unreadable.
+ * The program is linked with flock, renameat and other calls wrapped, so that a test can act just before a chosen lock is
+ * asked for or a file is renamed, and can let a directory be unreadable.
  */
 #include "proxy/node/node_testing.h"
 
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 int __real_flock(int fd, int how);
@@ -63,6 +65,45 @@ struct dirent *__wrap_readdir(DIR *dir)
     return __real_readdir(dir);
 }
 
+int __real_fallocate(int fd, int mode, off_t at, off_t size);
+int __wrap_fallocate(int fd, int mode, off_t at, off_t size);
+static off_t interrupted_from = INT64_MAX; /* a call for so much is interrupted by a timer before it is done */
+
+int __wrap_fallocate(int fd, int mode, off_t at, off_t size)
+{
+    if (size >= interrupted_from) {
+        errno = EINTR;
+        return -1;
+    }
+    return __real_fallocate(fd, mode, at, size);
+}
+
+int __real_fstatfs(int fd, struct statfs *out);
+int __wrap_fstatfs(int fd, struct statfs *out);
+static int on_nfs;
+
+int __wrap_fstatfs(int fd, struct statfs *out)
+{
+    int rc = __real_fstatfs(fd, out);
+
+    if (on_nfs)
+        out->f_type = 0x6969;
+    return rc;
+}
+
+void *__real_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t at);
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t at);
+static int no_mappings;
+
+void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t at)
+{
+    if (no_mappings && fd >= 0) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return __real_mmap(addr, size, prot, flags, fd, at);
+}
+
 static int set_up(void **state)
 {
     make_folder(base, "/dev/shm");
@@ -74,7 +115,8 @@ static int tear_down(void **state)
 {
     act = NULL;
     before_rename = NULL;
-    readdir_fails = 0;
+    readdir_fails = on_nfs = no_mappings = 0;
+    interrupted_from = INT64_MAX;
     NODE.close(*state, 0);
     remove_folder(base);
     return 0;
@@ -317,6 +359,62 @@ static void closer_meets_an_opener(void **state)
     NODE.close(node, 0);
 }
 
+static void a_timer_interrupts(void **state)
+{
+    skep_node *node = *state;
+    skep_node_slot *slot;
+    skep_ref ref = ref_of("a");
+    void *memory;
+
+    node->no_huge = 1;
+    interrupted_from = 5 * MIB;
+    OK(NODE.reserve(node, &ref, 16 * MIB, skep_in_ms(20000), &slot, &memory, &err));
+    fill_bytes(memory, 16 * MIB, 1);
+    OK(NODE.commit(node, slot, &ref, &err));
+    check_object(node, &ref, 16 * MIB, 1);
+    interrupted_from = 1;
+    ref = ref_of("b");
+    assert_int_equal(NODE.reserve(node, &ref, 16 * MIB, skep_in_ms(20), &slot, &memory, &err), SKEP_ETIMEDOUT);
+}
+
+static void no_more_mappings(void **state)
+{
+    skep_node *node = *state;
+    skep_ref ref = put_object(node, "a", 3 * MIB, 1);
+    skep_buf *buf;
+    uint32_t how;
+
+    no_mappings = 1;
+    OK(NODE.get(node, &ref, 0, &buf, &how, &err));
+    assert_int_equal(how, 0);
+    assert_true(right_bytes(skep_buf_data(buf), 3 * MIB, 1));
+    skep_buf_unref(buf);
+}
+
+/* On a network file system another host's writer may hold a lock that is not seen here. */
+static void unfinished_on_a_network_file_system(void **state)
+{
+    struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+    char path[64];
+    skep_node *node;
+    int fd;
+
+    (void)state;
+    make_folder(path, "/tmp");
+    on_nfs = 1;
+    node = open_disk(path);
+    OK(NODE.name_set(node, "latest", "h", &err)); /* makes .skep */
+    assert_true((fd = openat(node->tmp, "theirs", O_RDWR | O_CREAT | O_CLOEXEC, 0444)) >= 0);
+    NODE.close(open_disk(path), 0);
+    assert_int_equal(entries_in(path, ".skep/tmp"), 1);
+    assert_int_equal(futimens(fd, old), 0);
+    NODE.close(open_disk(path), 0);
+    assert_int_equal(entries_in(path, ".skep/tmp"), 0);
+    close(fd);
+    NODE.close(node, 0);
+    remove_folder(path);
+}
+
 static pid_t child;
 
 static void fork_now(void *arg)
@@ -375,6 +473,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_object_is_evicted_for_a_big_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unreadable_is_not_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forked_while_a_lock_is_held, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_timer_interrupts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_more_mappings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unfinished_on_a_network_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_the_last_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(existing_only_meets_the_last_closer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_a_killed_closer, set_up, tear_down),

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static char base[64];
@@ -135,8 +136,8 @@ static void full_shared_memory_in_place(void **state)
     (void)state;
     mount_small("size=16m,mode=700");
     node = open_shared(base, "s");
-    assert_int_equal(NODE.reserve(node, &ref, 17 * MIB, &slot, &memory, &err), SKEP_ENOSPC);
-    OK(NODE.reserve(node, &ref, 15 * MIB, &slot, &memory, &err));
+    assert_int_equal(NODE.reserve(node, &ref, 17 * MIB, SKEP_FOREVER, &slot, &memory, &err), SKEP_ENOSPC);
+    OK(NODE.reserve(node, &ref, 15 * MIB, SKEP_FOREVER, &slot, &memory, &err));
     fill_bytes(memory, 15 * MIB, 1); /* every page of it is there: no signal */
     assert_int_equal(try_put(node, "x", 2 * MIB, 1, &ref), SKEP_ENOSPC);
     OK(NODE.commit(node, slot, &ref, &err));
@@ -217,6 +218,78 @@ static void two_writers(void **state)
         assert_int_equal(status, 0);
     }
     unmount_small();
+}
+
+/* Nothing of what was evicted is held beyond the pool's bytes: neither in the pool nor by a mapping. */
+static void pool_is_bounded(void **state)
+{
+    skep_node_opts opts;
+    skep_node_slot *slot;
+    skep_node *node;
+    skep_ref ref;
+    void *memory;
+
+    (void)state;
+    make_folder(base, "/dev/shm");
+    opts = shared_opts(base, "s");
+    opts.pool_bytes = 8 * MIB;
+    OK(NODE.open(&opts, &node, &err));
+    for (int i = 0; i < 4; i++) {
+        uint64_t held = 0;
+        char key[8];
+
+        snprintf(key, sizeof key, "k%d", i);
+        ref = ref_of(key);
+        OK(NODE.reserve(node, &ref, 3 * MIB, SKEP_FOREVER, &slot, &memory, &err));
+        OK(NODE.commit(node, slot, &ref, &err));
+        for (int k = 0; k < node->n_kept; k++)
+            held += node->kept[k].map_size;
+        assert_in_range(held, 3 * MIB, 8 * MIB);
+    }
+    OK(NODE.evict(node, &ref, &err));
+    ref = ref_of("aborted"); /* what it took from the pool has grown too big for it */
+    OK(NODE.reserve(node, &ref, 16 * MIB, SKEP_FOREVER, &slot, &memory, &err));
+    assert_int_equal(entries_in(base, "s/.skep/pool"), 1);
+    NODE.abort(node, slot);
+    assert_int_equal(entries_in(base, "s/.skep/pool"), 0);
+    assert_in_range(node->n_kept, 0, 2);
+    NODE.close(node, 0);
+    remove_folder(base);
+}
+
+/* A put above the limit of a file's size is an error, not a signal. */
+static void file_size_limit(void **state)
+{
+    struct rlimit old, few = {.rlim_cur = 2 * MIB, .rlim_max = RLIM_INFINITY};
+    char path[64];
+    skep_node *nodes[2];
+    skep_node_slot *slot;
+    skep_ref ref;
+    void *memory;
+
+    (void)state;
+    make_folder(base, "/dev/shm");
+    make_folder(path, "/tmp");
+    nodes[0] = open_shared(base, "s");
+    nodes[1] = open_disk(path);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    few.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(try_put(nodes[i], "big", 2 * MIB + 1, 1, &ref), SKEP_ETOOBIG);
+        assert_non_null(strstr(err.text, "2.0 MiB (ulimit -f)"));
+        put_object(nodes[i], "fits", 2 * MIB, 1);
+    }
+    ref = ref_of("slot");
+    assert_int_equal(NODE.reserve(nodes[0], &ref, 5 * MIB, SKEP_FOREVER, &slot, &memory, &err), SKEP_ETOOBIG);
+    few.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    assert_int_equal(NODE.name_set(nodes[0], "latest", "h", &err), SKEP_ETOOBIG);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    NODE.close(nodes[1], 0);
+    NODE.close(nodes[0], 0);
+    remove_folder(path);
+    remove_folder(base);
 }
 
 /* ---- a memory cgroup ---- */
@@ -330,9 +403,9 @@ static void small_group(void)
     int n;
 
     CHECK(NODE.open(&opts, &node, &err) == SKEP_OK);
-    CHECK(NODE.reserve(node, &ref, 1024 * MIB, &slot, &memory, &err) == SKEP_ENOSPC);
+    CHECK(NODE.reserve(node, &ref, 1024 * MIB, SKEP_FOREVER, &slot, &memory, &err) == SKEP_ENOSPC);
     CHECK(strstr(err.text, "1.0 GiB does not fit: ") != NULL);
-    CHECK(NODE.reserve(node, &ref, 20 * MIB, &slot, &memory, &err) == SKEP_OK);
+    CHECK(NODE.reserve(node, &ref, 20 * MIB, SKEP_FOREVER, &slot, &memory, &err) == SKEP_OK);
     memset(memory, 1, 20 * MIB);
     CHECK(NODE.commit(node, slot, &ref, &err) == SKEP_OK);
     n = put_until_full(node, 8 * MIB, 100);
@@ -387,6 +460,8 @@ int main(void)
         cmocka_unit_test(no_inodes),
         cmocka_unit_test(full_disk),
         cmocka_unit_test(two_writers),
+        cmocka_unit_test(pool_is_bounded),
+        cmocka_unit_test(file_size_limit),
         cmocka_unit_test(memory_cgroup),
         cmocka_unit_test(memory_cgroup_with_cache),
     };

@@ -265,17 +265,17 @@ static void slots(void **state)
             skep_node_slot *slot;
             void *memory;
 
-            OK(NODE.reserve(node, &ref, sizes[i], &slot, &memory, &err));
+            OK(NODE.reserve(node, &ref, sizes[i], SKEP_FOREVER, &slot, &memory, &err));
             assert_int_equal((uintptr_t)memory % 64, 0);
             fill_bytes(memory, sizes[i], i);
             assert_int_equal(NODE.exists(node, &ref, NULL, &err), SKEP_ENOENT);
             OK(NODE.commit(node, slot, &ref, &err));
             check_object(node, &ref, sizes[i], i);
-            OK(NODE.reserve(node, &ref, sizes[i], &slot, &memory, &err));
+            OK(NODE.reserve(node, &ref, sizes[i], SKEP_FOREVER, &slot, &memory, &err));
             assert_int_equal(NODE.commit(node, slot, &ref, &err), SKEP_EEXIST);
             check_object(node, &ref, sizes[i], i);
             OK(NODE.evict(node, &ref, &err));
-            OK(NODE.reserve(node, &ref, sizes[i], &slot, &memory, &err));
+            OK(NODE.reserve(node, &ref, sizes[i], SKEP_FOREVER, &slot, &memory, &err));
             NODE.abort(node, slot);
             assert_int_equal(NODE.exists(node, &ref, NULL, &err), SKEP_ENOENT);
         }
@@ -438,7 +438,7 @@ static void out_of_memory(void **state)
         skepi_alloc_fail_at(nth);
         if ((rc = NODE.open(&opts, &node, &err)) == SKEP_OK && (rc = NODE.put(node, &ref, &iov, 1, &how, &err)) == SKEP_OK &&
             (rc = NODE.get(node, &bare, 0, &buf, &said, &err)) == SKEP_OK &&
-            (rc = NODE.reserve(node, &slot_ref, 2 * MIB, &slot, &memory, &err)) == SKEP_OK)
+            (rc = NODE.reserve(node, &slot_ref, 2 * MIB, SKEP_FOREVER, &slot, &memory, &err)) == SKEP_OK)
             NODE.abort(node, slot);
         skepi_alloc_fail_at(0);
         skep_buf_unref(buf);

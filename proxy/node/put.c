@@ -17,10 +17,10 @@ static int total_of(const struct iovec *iov, int n, uint64_t *total, skep_error 
     uint64_t sum = 0;
 
     for (int i = 0; i < n; i++)
-        if (__builtin_add_overflow(sum, (uint64_t)iov[i].iov_len, &sum) || sum > INT64_MAX)
-            return skep_fail(err, SKEP_ETOOBIG, "more bytes than a file can have");
+        if (__builtin_add_overflow(sum, (uint64_t)iov[i].iov_len, &sum))
+            return skepi_file_fits(UINT64_MAX, err);
     *total = sum;
-    return SKEP_OK;
+    return skepi_file_fits(sum, err);
 }
 
 static void copy_in(char *to, const struct iovec *iov, int n, skep_sum *sum)
@@ -132,9 +132,9 @@ static int fill_fresh(skep_node *node, struct skepi_seg *seg, const struct iovec
 
 /* Through a mapping: into a segment of the pool, or into a new one of huge pages. */
 static int fill_mapped(skep_node *node, struct skepi_seg *seg, const struct iovec *iov, int n, uint64_t total, skep_sum *sum,
-                       skep_error *err)
+                       uint64_t by_ns, skep_error *err)
 {
-    int rc = skepi_seg_ready(node, seg, total, err);
+    int rc = skepi_seg_ready(node, seg, total, by_ns, err);
 
     if (rc == SKEP_OK)
         copy_in(seg->map, iov, n, sum);
@@ -142,19 +142,19 @@ static int fill_mapped(skep_node *node, struct skepi_seg *seg, const struct iove
 }
 
 static int fill(skep_node *node, struct skepi_seg *seg, const struct iovec *iov, int n, uint64_t total, skep_sum *sum,
-                skep_error *err)
+                uint64_t by_ns, skep_error *err)
 {
     int rc;
 
     if (node->disk || total < SKEPI_POOLED_MIN)
         return fill_fresh(node, seg, iov, n, total, sum, err);
     if (skepi_pool_take(node, total, seg))
-        return fill_mapped(node, seg, iov, n, total, sum, err);
+        return fill_mapped(node, seg, iov, n, total, sum, by_ns, err);
     if (total < 2 * SKEPI_HUGE || atomic_load_explicit(&node->no_huge, memory_order_relaxed))
         return fill_fresh(node, seg, iov, n, total, sum, err);
     if ((rc = skepi_seg_new(node, seg, err)) != SKEP_OK)
         return rc;
-    return fill_mapped(node, seg, iov, n, total, sum, err);
+    return fill_mapped(node, seg, iov, n, total, sum, by_ns, err);
 }
 
 int skepi_node_put(skep_node *node, skep_ref *ref, const struct iovec *iov, int n, const skep_put *how, skep_error *err)
@@ -171,7 +171,7 @@ int skepi_node_put(skep_node *node, skep_ref *ref, const struct iovec *iov, int 
         return skep_fail(err, SKEP_EEXIST, "the key %s is taken", ref->key); /* before the work; decided at the end */
     if (sum != NULL)
         skepi_sum_init(sum);
-    if ((rc = fill(node, &seg, iov, n, total, sum, err)) == SKEP_OK)
+    if ((rc = fill(node, &seg, iov, n, total, sum, how->by_ns, err)) == SKEP_OK)
         rc = skepi_seg_publish(node, &seg, ref->key, err);
     if (rc != SKEP_OK) {
         skepi_seg_drop(node, &seg);

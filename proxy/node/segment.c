@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE ((uint64_t)4096) /* the smallest there is */
+#define PAGE      ((uint64_t)4096)    /* the smallest there is */
+#define ALLOCATED ((uint64_t)4 << 20) /* how much at a time */
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
@@ -55,14 +56,18 @@ static uint64_t pages(uint64_t size)
     return (size + PAGE - 1) / PAGE * PAGE;
 }
 
-static int allocate(int fd, uint64_t size)
+/* In pieces: where a signal comes in, some kernels give back all that the call had got, so that a long one would never end
+ * under a timer's. 0, or -1 with errno; EINTR: not by the deadline. */
+static int allocate(int fd, uint64_t size, uint64_t by_ns)
 {
-    int rc;
+    for (uint64_t at = 0; at < size; at += ALLOCATED) {
+        uint64_t piece = size - at < ALLOCATED ? size - at : ALLOCATED;
 
-    do
-        rc = fallocate(fd, 0, 0, (off_t)size);
-    while (rc != 0 && errno == EINTR);
-    return rc;
+        while (fallocate(fd, 0, (off_t)at, (off_t)piece) != 0)
+            if (errno != EINTR || skep_now_ns() >= by_ns)
+                return -1;
+    }
+    return 0;
 }
 
 /* Bytes of the first `size` that the file system has not set aside yet. */
@@ -95,7 +100,7 @@ static int map_whole(struct skepi_seg *seg, skep_error *err)
     return SKEP_OK;
 }
 
-static int back_in_full(skep_node *node, struct skepi_seg *seg, skep_error *err)
+static int back_in_full(skep_node *node, struct skepi_seg *seg, uint64_t by_ns, skep_error *err)
 {
     uint64_t lacks = 0;
     int rc;
@@ -110,12 +115,14 @@ static int back_in_full(skep_node *node, struct skepi_seg *seg, skep_error *err)
         return SKEP_OK;
     if ((rc = missing(seg, seg->size, &lacks, err)) != SKEP_OK || lacks == 0)
         return rc;
-    if (allocate(seg->fd, seg->size) == 0)
+    if (allocate(seg->fd, seg->size, by_ns) == 0)
         return SKEP_OK;
+    if (errno == EINTR)
+        return skep_fail(err, SKEP_ETIMEDOUT, "reserving its space: not done by the deadline, signals kept coming");
     return errno == ENOSPC ? skepi_no_space(node, seg->size, err) : skepi_errno(err, errno, "reserving its space");
 }
 
-int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_error *err)
+int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, uint64_t by_ns, skep_error *err)
 {
     int rc, fresh_map = seg->map == NULL || seg->map_size < size;
 
@@ -124,7 +131,7 @@ int skepi_seg_ready(skep_node *node, struct skepi_seg *seg, uint64_t size, skep_
     seg->size = size;
     if (seg->small_from > size)
         seg->small_from = size;
-    if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, err)) != SKEP_OK)
+    if ((rc = map_whole(seg, err)) != SKEP_OK || (rc = back_in_full(node, seg, by_ns, err)) != SKEP_OK)
         return rc;
     /* cheaper than a fault a page; where the kernel can't, the faults come */
     if (fresh_map && madvise(seg->map, seg->map_size, MADV_POPULATE_WRITE) != 0 && errno == EFAULT)
@@ -198,13 +205,16 @@ void skepi_seg_drop(skep_node *node, struct skepi_seg *seg)
         return;
     if (seg->home == SKEPI_SEG_TMP)
         unlinkat(node->tmp, seg->name, 0);
-    if (seg->home == SKEPI_SEG_POOL) { /* it stays there, as warm as it was */
+    if (seg->home == SKEPI_SEG_POOL) { /* it stays there, warm, if there is room */
         rename_in_pool(node, seg);
         skepi_flock(seg->fd, LOCK_UN);
-        if (seg->map != NULL) {
+        if (seg->map != NULL)
             skepi_kept_add(node, seg);
-            return;
-        }
+        else
+            skepi_closefd(&seg->fd);
+        skepi_pool_trim(node, node->pool_bytes, SKEPI_POOL_COUNT); /* it may have grown */
+        skepi_kept_sweep(node, 0);
+        return;
     }
     if (seg->map != NULL)
         munmap(seg->map, seg->map_size);

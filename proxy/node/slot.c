@@ -11,7 +11,8 @@ struct skep_node_slot {
     _Alignas(64) char nothing[64]; /* what an object of 0 bytes is written into */
 };
 
-int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, skep_node_slot **take, void **memory, skep_error *err)
+int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, uint64_t by_ns, skep_node_slot **take, void **memory,
+                       skep_error *err)
 {
     skep_node_slot *slot;
     int rc;
@@ -20,15 +21,15 @@ int skepi_node_reserve(skep_node *node, skep_ref *ref, size_t size, skep_node_sl
         return skep_fail(err, SKEP_ENOTSUP, "a disk is not written through mappings");
     if ((rc = skepi_key_ok(ref->key, err)) != SKEP_OK)
         return rc;
-    if (size > INT64_MAX)
-        return skep_fail(err, SKEP_ETOOBIG, "more bytes than a file can have");
+    if ((rc = skepi_file_fits(size, err)) != SKEP_OK)
+        return rc;
     if ((slot = skepi_block_alloc(sizeof *slot)) == NULL)
         return skep_fail(err, SKEP_ENOMEM, "out of memory");
     *slot = (skep_node_slot){.seg = SKEPI_SEG_INIT, .size = size};
     if (size < SKEPI_POOLED_MIN || !skepi_pool_take(node, size, &slot->seg))
         rc = skepi_seg_new(node, &slot->seg, err);
     if (rc == SKEP_OK && size > 0)
-        rc = skepi_seg_ready(node, &slot->seg, size, err);
+        rc = skepi_seg_ready(node, &slot->seg, size, by_ns, err);
     if (rc != SKEP_OK) {
         skepi_node_abort(node, slot);
         return rc;

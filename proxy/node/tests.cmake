@@ -7,5 +7,6 @@ skep_test(node_space_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_space_test.c)
 skep_test(node_kill_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_kill_test.c TIMEOUT 600)
 skep_test(node_race_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_race_test.c)
 if(TARGET node_race_test)
-  target_link_options(node_race_test PRIVATE -Wl,--wrap=flock,--wrap=renameat,--wrap=readdir)
+  target_link_options(node_race_test PRIVATE
+    -Wl,--wrap=flock,--wrap=renameat,--wrap=readdir,--wrap=fallocate,--wrap=fstatfs,--wrap=mmap)
 endif()
