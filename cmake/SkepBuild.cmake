@@ -57,7 +57,8 @@ function(skep_library name)
   list(GET kinds -1 best)
   add_library(skep::${L_EXPORT} ALIAS ${name}_${best})
   if(SKEP_SHARED)
-    target_link_options(${name}_shared PRIVATE -Wl,--version-script=${L_MAP})
+    # Never unloaded: its threads and fork handlers may be at work when a program closes it.
+    target_link_options(${name}_shared PRIVATE -Wl,--version-script=${L_MAP} -Wl,-z,nodelete)
     if(NOT SKEP_SANITIZE) # clang leaves its sanitizers' symbols to the program
       target_link_options(${name}_shared PRIVATE -Wl,--no-undefined)
     endif()
