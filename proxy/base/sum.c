@@ -47,11 +47,6 @@ static uint64_t little_endian(uint64_t n)
 #endif
 }
 
-uint64_t skepi_sum_chunk(const void *data, size_t size)
-{
-    return kernel()->once(data, size);
-}
-
 static void add_chunk(const struct skepi_sum_kernel *k, struct running *r, uint64_t sum)
 {
     sum = little_endian(sum);
@@ -113,16 +108,6 @@ uint64_t skepi_sum_final(const skep_sum *sum)
     if (r.filled > 0)
         add_chunk(k, &r, k->final(r.chunk));
     return r.chunks > 0 ? k->final(r.root) : k->once(NULL, 0);
-}
-
-uint64_t skepi_sum_root(const uint64_t *chunk_sums, size_t n_chunks)
-{
-    const struct skepi_sum_kernel *k = kernel();
-    struct running r = {.chunks = 0};
-
-    for (size_t i = 0; i < n_chunks; i++)
-        add_chunk(k, &r, chunk_sums[i]);
-    return n_chunks > 0 ? k->final(r.root) : k->once(NULL, 0);
 }
 
 uint64_t skepi_sum_all(const void *data, size_t size)
