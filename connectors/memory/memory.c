@@ -2,49 +2,24 @@
  *
  * A child of fork begins with an empty store.
  */
-#include <skep/connector.h>
+#include "connectors/memory/table.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
 
-#define BUCKETS_MIN 64
-
-struct object {
-    struct object *next; /* in its bucket */
-    skep_buf *buf;       /* a reference; NULL: a name, and `handle` is what it stands for */
-    char *handle;
-    uint64_t made_ns;
-    uint64_t hash;
-    char key[]; /* with its NUL */
-};
-
-struct table {
-    struct object **buckets;
-    size_t n_buckets; /* a power of two, or 0 */
-    size_t n;
-};
-
 struct memory {         /* all zero: not open */
     pthread_mutex_t mu; /* guards all but `limit`; nothing is taken under it */
     pthread_cond_t put; /* an object was put */
     int open;
-    struct table objects, names;
+    struct skepi_memory_table objects;
+    struct skepi_memory_table names; /* the bytes are a handle, with its NUL */
     uint64_t used;
     uint64_t limit; /* constant; 0: none */
 };
 
 static const skep_host *host; /* set once, by the entry */
-
-static uint64_t hash_key(const char *key)
-{
-    uint64_t h = 14695981039346656037u;
-
-    for (; *key != 0; key++)
-        h = (h ^ (unsigned char)*key) * 1099511628211u;
-    return h ^ (h >> 32);
-}
 
 static uint64_t real_ns(void)
 {
@@ -52,110 +27,6 @@ static uint64_t real_ns(void)
 
     clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* ---- the table ---- */
-
-/* Where `key` is linked, or would be; NULL: the table has no buckets yet. */
-static struct object **find(const struct table *t, const char *key, uint64_t hash)
-{
-    struct object **link;
-
-    if (t->n_buckets == 0)
-        return NULL;
-    link = &t->buckets[hash & (t->n_buckets - 1)];
-    while (*link != NULL && ((*link)->hash != hash || strcmp((*link)->key, key) != 0))
-        link = &(*link)->next;
-    return link;
-}
-
-static struct object *get(const struct table *t, const char *key)
-{
-    struct object **link = find(t, key, hash_key(key));
-
-    return link != NULL ? *link : NULL;
-}
-
-static int grow(struct table *t)
-{
-    size_t n = t->n_buckets == 0 ? BUCKETS_MIN : t->n_buckets * 2;
-    struct object **buckets;
-
-    if (t->n < t->n_buckets)
-        return SKEP_OK;
-    buckets = host->alloc(n * sizeof *buckets);
-    if (buckets == NULL)
-        return t->n_buckets != 0 ? SKEP_OK : SKEP_ENOMEM; /* longer chains serve too */
-    memset(buckets, 0, n * sizeof *buckets);
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        while (t->buckets[i] != NULL) {
-            struct object *o = t->buckets[i];
-
-            t->buckets[i] = o->next;
-            o->next = buckets[o->hash & (n - 1)];
-            buckets[o->hash & (n - 1)] = o;
-        }
-    }
-    host->free(t->buckets);
-    t->buckets = buckets;
-    t->n_buckets = n;
-    return SKEP_OK;
-}
-
-static struct object *make_object(const char *key)
-{
-    size_t n = strlen(key) + 1;
-    struct object *o = host->alloc(sizeof *o + n);
-
-    if (o == NULL)
-        return NULL;
-    memset(o, 0, sizeof *o);
-    memcpy(o->key, key, n);
-    o->hash = hash_key(key);
-    o->made_ns = real_ns();
-    return o;
-}
-
-static char *copy_text(const char *text)
-{
-    size_t n = strlen(text) + 1;
-    char *copy = host->alloc(n);
-
-    return copy != NULL ? memcpy(copy, text, n) : NULL;
-}
-
-static void free_object(struct object *o)
-{
-    if (o == NULL)
-        return;
-    host->buf_unref(o->buf);
-    host->free(o->handle);
-    host->free(o);
-}
-
-static struct object *take_out(struct table *t, const char *key)
-{
-    struct object **link = find(t, key, hash_key(key));
-    struct object *o = link != NULL ? *link : NULL;
-
-    if (o != NULL) {
-        *link = o->next;
-        t->n--;
-    }
-    return o;
-}
-
-static void free_table(struct table *t)
-{
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        while (t->buckets[i] != NULL) {
-            struct object *o = t->buckets[i];
-
-            t->buckets[i] = o->next;
-            free_object(o);
-        }
-    }
-    host->free(t->buckets);
 }
 
 /* ---- open and close ---- */
@@ -172,6 +43,7 @@ static int memory_open(void *self, const skep_uri *uri, int existing, uint64_t b
     if (host->uri_port(uri) != 0 || host->uri_user(uri)[0] != 0 || host->uri_path(uri)[0] != 0)
         return host->fail(err, SKEP_EINVAL, "memory://NAME is all it takes");
     m->limit = host->uri_size(uri, "limit");
+    m->objects.host = m->names.host = host;
     if (pthread_mutex_init(&m->mu, NULL) != 0)
         return host->fail(err, SKEP_ENOMEM, "no mutex");
     pthread_condattr_init(&attr);
@@ -195,8 +67,8 @@ static void memory_close(void *self, int forked)
     /* Where the parent's threads were at the fork, nobody knows: a lock that one held means tables half changed. */
     if (forked && pthread_mutex_trylock(&m->mu) != 0)
         return;
-    free_table(&m->objects);
-    free_table(&m->names);
+    skepi_memory_clear(&m->objects);
+    skepi_memory_clear(&m->names);
     if (forked)
         return;
     pthread_cond_destroy(&m->put);
@@ -212,22 +84,17 @@ static void release_block(void *arg, void *data, size_t size)
     host->free(data);
 }
 
-/* Link `o` if its key is free and there is room for it; it holds `size` bytes. */
-static int add(struct memory *m, struct object *o, uint64_t size, skep_error *err)
+/* Add `e`, which holds `size` bytes, if its key is free and there is room for it. Called with the lock held. */
+static int add_locked(struct memory *m, struct skepi_memory_item *e, uint64_t size, skep_error *err)
 {
-    struct object **link;
+    int rc;
 
     if (m->limit != 0 && (size > m->limit || m->used > m->limit - size))
         return host->fail(err, SKEP_ENOSPC, "%llu bytes do not fit: %llu of limit=%llu are used", (unsigned long long)size,
                           (unsigned long long)m->used, (unsigned long long)m->limit);
-    if (grow(&m->objects) != SKEP_OK)
-        return host->fail(err, SKEP_ENOMEM, "out of memory");
-    link = find(&m->objects, o->key, o->hash);
-    if (*link != NULL)
-        return host->fail(err, SKEP_EEXIST, "%s: exists already", o->key);
-    o->next = NULL;
-    *link = o;
-    m->objects.n++;
+    rc = skepi_memory_add(&m->objects, e);
+    if (rc != SKEP_OK)
+        return host->fail(err, rc, "%s: %s", e->key, rc == SKEP_EEXIST ? "exists already" : "out of memory");
     m->used += size;
     pthread_cond_broadcast(&m->put);
     return SKEP_OK;
@@ -236,24 +103,23 @@ static int add(struct memory *m, struct object *o, uint64_t size, skep_error *er
 /* Publish `block`, which the object takes over, failed or not. */
 static int publish(struct memory *m, const char *key, void *block, size_t size, skep_error *err)
 {
-    struct object *o = make_object(key);
-    int rc;
+    struct skepi_memory_item *e;
+    skep_buf *buf;
+    int rc = host->buf_wrap(block, size, release_block, NULL, &buf);
 
-    if (o == NULL) {
-        host->free(block);
-        return host->fail(err, SKEP_ENOMEM, "out of memory");
-    }
-    rc = host->buf_wrap(block, size, release_block, NULL, &o->buf);
     if (rc != SKEP_OK) {
         host->free(block);
-        free_object(o);
         return host->fail(err, rc, "out of memory");
     }
+    e = skepi_memory_item_new(host, key, buf, real_ns());
+    host->buf_unref(buf);
+    if (e == NULL)
+        return host->fail(err, SKEP_ENOMEM, "out of memory");
     pthread_mutex_lock(&m->mu);
-    rc = add(m, o, size, err);
+    rc = add_locked(m, e, size, err);
     pthread_mutex_unlock(&m->mu);
     if (rc != SKEP_OK)
-        free_object(o);
+        skepi_memory_item_free(host, e);
     return rc;
 }
 
@@ -320,13 +186,13 @@ static void memory_abort(void *self, void *slot)
 /* A counted reference to the object's bytes, or NULL. */
 static skep_buf *lend(struct memory *m, const skep_ref *ref)
 {
-    struct object *o;
+    struct skepi_memory_item *e;
     skep_buf *buf = NULL;
 
     pthread_mutex_lock(&m->mu);
-    o = get(&m->objects, ref->key);
-    if (o != NULL)
-        buf = host->buf_ref(o->buf);
+    e = skepi_memory_find(&m->objects, ref->key);
+    if (e != NULL)
+        buf = host->buf_ref(e->buf);
     pthread_mutex_unlock(&m->mu);
     return buf;
 }
@@ -375,7 +241,7 @@ static int memory_wait(void *self, const skep_ref *ref, uint64_t by_ns, skep_err
     int there;
 
     pthread_mutex_lock(&m->mu);
-    while (!(there = get(&m->objects, ref->key) != NULL) && !late)
+    while (!(there = skepi_memory_find(&m->objects, ref->key) != NULL) && !late)
         late = wait_for_put(m, by_ns) == ETIMEDOUT;
     pthread_mutex_unlock(&m->mu);
     return there ? SKEP_OK : host->fail(err, SKEP_ETIMEDOUT, "%s: not there when the deadline passed", ref->key);
@@ -384,134 +250,118 @@ static int memory_wait(void *self, const skep_ref *ref, uint64_t by_ns, skep_err
 static int memory_evict(void *self, const skep_ref *ref, uint64_t by_ns, skep_error *err)
 {
     struct memory *m = self;
-    struct object *o;
+    struct skepi_memory_item *e;
 
     (void)by_ns;
     (void)err;
     pthread_mutex_lock(&m->mu);
-    o = take_out(&m->objects, ref->key);
-    if (o != NULL)
-        m->used -= host->buf_size(o->buf);
+    e = skepi_memory_take_out(&m->objects, ref->key);
+    if (e != NULL)
+        m->used -= host->buf_size(e->buf);
     pthread_mutex_unlock(&m->mu);
-    free_object(o); /* a big block goes back without the lock */
+    skepi_memory_item_free(host, e); /* a big block goes back without the lock */
     return SKEP_OK;
 }
 
 /* ---- names and list ---- */
 
+static struct skepi_memory_item *make_name(const char *name, const char *handle)
+{
+    struct skepi_memory_item *e;
+    skep_buf *buf;
+
+    if (host->buf_copy(handle, strlen(handle) + 1, &buf) != SKEP_OK)
+        return NULL;
+    e = skepi_memory_item_new(host, name, buf, real_ns());
+    host->buf_unref(buf);
+    return e;
+}
+
 static int memory_name_set(void *self, const char *name, const char *handle, uint64_t by_ns, skep_error *err)
 {
     struct memory *m = self;
-    struct object *fresh = NULL;
-    struct object *before;
-    struct object **link;
+    struct skepi_memory_item *before;
+    struct skepi_memory_item *fresh = NULL;
     int rc = SKEP_OK;
 
     (void)by_ns;
     if (handle != NULL) {
-        fresh = make_object(name);
-        if (fresh != NULL)
-            fresh->handle = copy_text(handle);
-        if (fresh == NULL || fresh->handle == NULL) {
-            free_object(fresh);
+        fresh = make_name(name, handle);
+        if (fresh == NULL)
             return host->fail(err, SKEP_ENOMEM, "out of memory");
-        }
     }
     pthread_mutex_lock(&m->mu);
-    before = fresh == NULL ? take_out(&m->names, name) : NULL;
-    if (fresh != NULL && grow(&m->names) == SKEP_OK) {
-        before = take_out(&m->names, name);
-        link = find(&m->names, name, fresh->hash);
-        fresh->next = *link;
-        *link = fresh;
-        m->names.n++;
-    } else if (fresh != NULL) {
-        rc = host->fail(err, SKEP_ENOMEM, "out of memory");
-    }
+    before = skepi_memory_take_out(&m->names, name);
+    if (fresh != NULL)
+        rc = skepi_memory_add(&m->names, fresh); /* if it fails, there never was a name, and nothing is lost */
     pthread_mutex_unlock(&m->mu);
-    free_object(before);
-    if (rc != SKEP_OK)
-        free_object(fresh);
-    return rc;
+    skepi_memory_item_free(host, before);
+    if (rc == SKEP_OK)
+        return SKEP_OK;
+    skepi_memory_item_free(host, fresh);
+    return host->fail(err, rc, "out of memory");
 }
 
 static int memory_name_get(void *self, const char *name, char *out, size_t cap, uint64_t by_ns, skep_error *err)
 {
     struct memory *m = self;
-    struct object *o;
+    struct skepi_memory_item *e;
+    skep_buf *handle = NULL;
     int rc = SKEP_OK;
-    size_t n = 0;
+    size_t n;
 
     (void)by_ns;
     pthread_mutex_lock(&m->mu);
-    o = get(&m->names, name);
-    if (o != NULL)
-        n = strlen(o->handle) + 1;
-    if (o == NULL)
-        rc = host->fail(err, SKEP_ENOENT, "%s: no such name", name);
-    else if (n > cap)
+    e = skepi_memory_find(&m->names, name);
+    if (e != NULL)
+        handle = host->buf_ref(e->buf);
+    pthread_mutex_unlock(&m->mu);
+    if (handle == NULL)
+        return host->fail(err, SKEP_ENOENT, "%s: no such name", name);
+    n = host->buf_size(handle);
+    if (n > cap)
         rc = host->fail(err, SKEP_ETOOBIG, "%s: its handle takes %zu bytes, and there are %zu", name, n, cap);
     else
-        memcpy(out, o->handle, n);
-    pthread_mutex_unlock(&m->mu);
+        memcpy(out, host->buf_data(handle), n);
+    host->buf_unref(handle);
     return rc;
 }
 
-/* Copies of what is there, so that the caller's function runs without the lock. */
-static int copy_table(const struct table *t, struct object **out, size_t *n)
+static int show(const struct skepi_memory_item *e, int is_name, skep_entry_func func, void *arg)
 {
-    for (size_t i = 0; i < t->n_buckets; i++) {
-        for (struct object *o = t->buckets[i]; o != NULL; o = o->next) {
-            struct object *copy = make_object(o->key);
+    skep_entry entry = {.size = sizeof entry, .ref = SKEP_REF_INIT, .made_ns = e->made_ns};
 
-            if (copy == NULL)
-                return SKEP_ENOMEM;
-            out[(*n)++] = copy;
-            copy->made_ns = o->made_ns;
-            if (o->buf != NULL)
-                copy->buf = host->buf_ref(o->buf);
-            else if ((copy->handle = copy_text(o->handle)) == NULL)
-                return SKEP_ENOMEM;
-        }
-    }
-    return SKEP_OK;
-}
-
-static int show(const struct object *o, skep_entry_func func, void *arg)
-{
-    skep_entry entry = {.size = sizeof entry, .ref = SKEP_REF_INIT, .made_ns = o->made_ns};
-
-    if (o->buf == NULL) {
-        entry.name = o->key;
-        entry.handle = o->handle;
+    if (is_name) {
+        entry.name = e->key;
+        entry.handle = host->buf_data(e->buf);
     } else {
-        memcpy(entry.ref.key, o->key, strlen(o->key) + 1);
-        entry.ref.size_bytes = host->buf_size(o->buf);
+        memcpy(entry.ref.key, e->key, strlen(e->key) + 1);
+        entry.ref.size_bytes = host->buf_size(e->buf);
     }
     return func(&entry, arg);
 }
 
+/* Copies are shown, so that the caller's function runs without the lock. */
 static int memory_list(void *self, skep_entry_func func, void *arg, skep_error *err)
 {
     struct memory *m = self;
-    struct object **all;
-    size_t n = 0;
+    struct skepi_memory_item *objects = NULL;
+    struct skepi_memory_item *names = NULL;
     int rc;
 
     pthread_mutex_lock(&m->mu);
-    all = host->alloc((m->objects.n + m->names.n + 1) * sizeof(struct object *));
-    rc = all != NULL ? copy_table(&m->objects, all, &n) : SKEP_ENOMEM;
+    rc = skepi_memory_copy(&m->objects, &objects);
     if (rc == SKEP_OK)
-        rc = copy_table(&m->names, all, &n);
+        rc = skepi_memory_copy(&m->names, &names);
     pthread_mutex_unlock(&m->mu);
     if (rc != SKEP_OK)
         host->fail(err, rc, "out of memory");
-    for (size_t i = 0; i < n; i++) {
-        if (rc == SKEP_OK)
-            rc = show(all[i], func, arg);
-        free_object(all[i]);
-    }
-    host->free(all);
+    for (struct skepi_memory_item *e = objects; e != NULL && rc == SKEP_OK; e = e->next)
+        rc = show(e, 0, func, arg);
+    for (struct skepi_memory_item *e = names; e != NULL && rc == SKEP_OK; e = e->next)
+        rc = show(e, 1, func, arg);
+    skepi_memory_chain_free(host, objects);
+    skepi_memory_chain_free(host, names);
     return rc;
 }
 

@@ -1,6 +1,7 @@
 /* memory_test.c - what only the memory connector promises: its limit, and that a get copies nothing. */
-#include <skep/skep.h>
+#include "proxy/base/alloc.h"
 
+#include <skep/skep.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -83,12 +84,67 @@ static void only_a_name(void **state)
     skep_store_unref(unnamed);
 }
 
+static int count(const skep_entry *entry, void *arg)
+{
+    int *n = arg;
+
+    *n += entry->name != NULL ? 100 : 1;
+    return 0;
+}
+
+static int do_put(skep_store *store, skep_error *err)
+{
+    return skep_store_put(store, "abc", 3, NULL, NULL, err);
+}
+
+static int do_name(skep_store *store, skep_error *err)
+{
+    return skep_store_name_set(store, "latest", "memory://x#k=00000000-0000-4000-8000-000000000000", SKEP_FOREVER, err);
+}
+
+static int do_list(skep_store *store, skep_error *err)
+{
+    int n = 0;
+
+    return skep_store_list(store, count, &n, err);
+}
+
+/* Each allocation of each operation fails once; nothing of what failed is left, and the next try succeeds. */
+static void without_memory(void **state)
+{
+    static int (*const all[])(skep_store *, skep_error *) = {do_put, do_name, do_list};
+    static const int after[] = {1, 101, 101};
+    skep_store *store = NULL;
+    skep_error err;
+
+    (void)state;
+    assert_int_equal(skep_store_open("memory://full?limit=3&cache=0", NULL, &store, &err), SKEP_OK);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        size_t made = 0;
+        int rc = SKEP_ENOMEM;
+
+        for (size_t at = 1; rc != SKEP_OK; at++) {
+            int n = 0;
+
+            assert_int_equal(rc, SKEP_ENOMEM);
+            assert_int_equal(skep_store_list(store, count, &n, &err), 0);
+            assert_int_equal(n, i == 0 ? 0 : after[i - 1]);
+            skepi_alloc_fail_at(at);
+            rc = all[i](store, &err);
+            made = skepi_alloc_fail_at(0);
+        }
+        assert_true(made >= 2);
+    }
+    skep_store_unref(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limit),
         cmocka_unit_test(uncopied),
         cmocka_unit_test(only_a_name),
+        cmocka_unit_test(without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
