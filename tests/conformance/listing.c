@@ -185,7 +185,8 @@ static void refused_batches(const char *uri)
 {
     skep_store *store = conf_open(uri, NULL);
     skep_put_opts opts = {.key = "mine"}; /* not begun with its macro */
-    struct iovec good = {"x", 1};
+    char byte = 1;
+    struct iovec good = {&byte, 1};
     struct iovec bad = {NULL, 1};
     skep_ref refs[2] = {SKEP_REF_INIT, SKEP_REF_INIT};
     skep_ref out = SKEP_REF_INIT;
