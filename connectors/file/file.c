@@ -25,10 +25,9 @@ static int map_choice(const char *word)
 
 static int take_directory(const skep_uri *uri, skep_node_opts *opts, skep_error *err)
 {
-    const char *at = host->uri_host(uri);
-
-    opts->directory = host->uri_path(uri);
-    if (opts->directory[0] != '/' || (*at != '\0' && strcmp(at, "localhost") != 0))
+    opts->directory = host->uri_path(uri); /* "localhost" has been taken out of it */
+    if (opts->directory[0] != '/' || *host->uri_host(uri) != '\0' || *host->uri_user(uri) != '\0' ||
+        host->uri_port(uri) != 0)
         return host->fail(err, SKEP_EINVAL, "a directory is wanted, with its whole path: file:///scratch/objects");
     return SKEP_OK;
 }

@@ -44,8 +44,15 @@ static int tear_down(void **state)
 
 static void bad_uris(void **state)
 {
-    static const char *const bad[] = {"file://",          "file://relative/path", "file:relative", "file:///x?map=maybe",
-                                      "file:///x?sync=2", "file:///x?color=red"};
+    static const char *const bad[] = {"file://",
+                                      "file://relative/path",
+                                      "file:relative",
+                                      "file:///x?map=maybe",
+                                      "file://elsewhere/x",
+                                      "file://u@localhost/x",
+                                      "file://localhost:1/x",
+                                      "file:///x?sync=2",
+                                      "file:///x?color=red"};
     skep_store *store;
 
     (void)state;
@@ -68,6 +75,68 @@ static void write_file(const char *key, const char *text)
     assert_non_null(f);
     assert_true(fputs(text, f) >= 0);
     assert_int_equal(fclose(f), 0);
+}
+
+static void localhost_is_nowhere_else(void **state)
+{
+    char uri[128];
+    skep_store *store;
+
+    snprintf(uri, sizeof uri, "file://localhost%s/objects", base);
+    OK(skep_store_open(uri, NULL, &store, &err));
+    assert_ptr_equal(store, *state);
+    skep_store_unref(store);
+}
+
+/* A stranger's handle leads to this user's directories, and changes nothing there by being opened. */
+static void handles_of_others(void **state)
+{
+    char handle[256], path[160], left[224];
+    const void *bytes;
+    skep_proxy *proxy;
+    skep_store *store;
+    size_t size;
+    FILE *f;
+
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("not run: needs root, to give a directory to another user\n");
+        skip();
+    }
+    snprintf(path, sizeof path, "%s/theirs", base);
+    assert_int_equal(mkdir(path, 0755), 0);
+    snprintf(left, sizeof left, "%s/.skep", path);
+    assert_int_equal(mkdir(left, 0755), 0);
+    snprintf(left, sizeof left, "%s/.skep/tmp", path);
+    assert_int_equal(mkdir(left, 0755), 0);
+    snprintf(left, sizeof left, "%s/.skep/tmp/x", path);
+    assert_non_null(f = fopen(left, "we"));
+    fclose(f);
+    snprintf(handle, sizeof handle, "%s/0f6f3bd5-9c0a-4a57-8f52-6f2b8f0e6c11", path);
+    assert_non_null(f = fopen(handle, "we"));
+    fclose(f);
+    snprintf(handle, sizeof handle, "file://%s#k=0f6f3bd5-9c0a-4a57-8f52-6f2b8f0e6c11", path);
+    OK(skep_proxy_open(handle, NULL, &proxy, &err));
+    OK(skep_proxy_resolve(proxy, SKEP_FOREVER, &bytes, &size, &err));
+    skep_proxy_unref(proxy);
+    assert_int_equal(access(left, F_OK), 0);
+    assert_int_equal(chown(path, 1234, 1234), 0);
+    OK(skep_proxy_open(handle, NULL, &proxy, &err));
+    assert_int_equal(skep_proxy_resolve(proxy, SKEP_FOREVER, &bytes, &size, &err), SKEP_EDENIED);
+    assert_int_equal(access(left, F_OK), 0);
+    snprintf(handle, sizeof handle, "file://%s", path);
+    OK(skep_store_open(handle, NULL, &store, &err)); /* who says it himself may */
+    OK(skep_proxy_resolve(proxy, SKEP_FOREVER, &bytes, &size, &err));
+    skep_proxy_unref(proxy);
+    skep_store_unref(store);
+    assert_int_equal(access(left, F_OK), -1);
+    snprintf(left, sizeof left, "%s/0f6f3bd5-9c0a-4a57-8f52-6f2b8f0e6c11", path);
+    assert_int_equal(unlink(left), 0);
+    snprintf(left, sizeof left, "%s/.skep/tmp", path);
+    assert_int_equal(rmdir(left), 0);
+    snprintf(left, sizeof left, "%s/.skep", path);
+    assert_int_equal(rmdir(left), 0);
+    assert_int_equal(rmdir(path), 0);
 }
 
 static void summed_by_default(void **state)
@@ -148,6 +217,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(bad_uris, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(localhost_is_nowhere_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(handles_of_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(summed_by_default, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_key_of_ones_own, set_up, tear_down),

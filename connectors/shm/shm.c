@@ -2,11 +2,15 @@
 #include <skep/node.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 const skep_connector *skepi_shm_entry(const skep_host *given);
 
 static const skep_host *host; /* set by the entry, then constant */
+
+static char usual_dir[32]; /* same */
 
 struct shm {
     skep_node *node;
@@ -18,23 +22,38 @@ static const skep_option shm_options[] = {
     {"pool", SKEP_TYPE_SIZE, SKEP_CLASS_TUNING, NULL, NULL,
      "most memory of evicted objects to keep warm while the store is open; an eighth of the file system, 4g at most, if not "
      "given; 0: none"},
-    {"dir", SKEP_TYPE_TEXT, SKEP_CLASS_LOCAL, NULL, NULL,
-     "directory of the stores, this user's alone; /dev/shm/skep-<uid> if not given"},
+    {"dir", SKEP_TYPE_TEXT, SKEP_CLASS_LOCAL, usual_dir, NULL, "directory of the stores, this user's alone"},
     {NULL, 0, 0, NULL, NULL, NULL},
 };
+
+static int name_chars(const char *text, size_t n)
+{
+    static const char fine[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    for (; n > 0 && *text != '\0' && strchr(fine, *text) != NULL; n--)
+        text++;
+    return n == 0;
+}
 
 /* A directory's name, and the same in a URI without any escape. */
 static int name_ok(const char *name)
 {
     size_t n = strlen(name);
 
-    return n > 0 && n <= 63 && name[0] != '.' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == n;
+    return n > 0 && n <= 63 && name[0] != '.' && name_chars(name, n);
 }
 
 static int bad_name(skep_error *err)
 {
     return host->fail(err, SKEP_EINVAL, "a store's name is wanted: 1 to 63 letters, digits, '-', '_' or '.', not first");
+}
+
+/* NULL: the usual one, which the node store makes if need be. */
+static const char *directory_of(const skep_uri *uri)
+{
+    const char *dir = host->uri_option(uri, "dir");
+
+    return strcmp(dir, usual_dir) != 0 ? dir : NULL;
 }
 
 static int shm_open_store(void *self, const skep_uri *uri, int existing, uint64_t by_ns, skep_error *err)
@@ -44,10 +63,11 @@ static int shm_open_store(void *self, const skep_uri *uri, int existing, uint64_
     const char *path = host->uri_path(uri);
 
     opts.name = host->uri_host(uri);
+    if (*host->uri_user(uri) != '\0' || host->uri_port(uri) != 0)
+        return host->fail(err, SKEP_EINVAL, "a name alone is wanted, without user and port");
     if (!name_ok(opts.name) || (*path != '\0' && strcmp(path, "/") != 0))
         return bad_name(err);
-    if (host->uri_has(uri, "dir"))
-        opts.directory = host->uri_option(uri, "dir");
+    opts.directory = directory_of(uri);
     if (host->uri_has(uri, "pool"))
         opts.pool_bytes = host->uri_size(uri, "pool");
     opts.session = strcmp(host->uri_option(uri, "lifetime"), "session") == 0;
@@ -137,32 +157,47 @@ static int shm_gc(const skep_uri *uri, int dry_run, skep_garbage_func func, void
 
     if (opts.name[0] != '\0' && !name_ok(opts.name))
         return bad_name(err);
-    if (host->uri_has(uri, "dir"))
-        opts.directory = host->uri_option(uri, "dir");
+    opts.directory = directory_of(uri);
     return host->node->gc(&opts, dry_run, func, arg, err);
 }
 
 struct found {
     skep_store_func func;
     void *arg;
+    const char *dir; /* what a URI must say to lead there; NULL: nothing */
 };
+
+/* shm://NAME, or shm://NAME?dir=DIRECTORY. 0: too long. */
+static int write_uri(char out[SKEP_URI_MAX], const char *name, const char *dir)
+{
+    int n = snprintf(out, SKEP_URI_MAX, dir != NULL ? "shm://%s?dir=" : "shm://%s", name);
+
+    for (; dir != NULL && *dir != '\0' && n + 4 <= SKEP_URI_MAX; dir++) {
+        int plain = name_chars(dir, 1) || *dir == '/';
+
+        n += snprintf(out + n, (size_t)(SKEP_URI_MAX - n), plain ? "%c" : "%%%02X", (unsigned char)*dir);
+    }
+    return dir == NULL || *dir == '\0';
+}
 
 static int see_store(const char *name, void *arg)
 {
     const struct found *f = arg;
     char uri[SKEP_URI_MAX];
 
-    if (!name_ok(name))
+    if (!name_ok(name) || !write_uri(uri, name, f->dir))
         return 0;
-    snprintf(uri, sizeof uri, "shm://%s", name);
     return f->func(uri, f->arg);
 }
 
 static int shm_stores(const skep_uri *uri, skep_store_func func, void *arg, skep_error *err)
 {
-    struct found f = {func, arg};
+    const char *dir = directory_of(uri), *everyones = getenv("SKEP_SHM_DIR");
+    struct found f = {func, arg, host->uri_option(uri, "dir")};
 
-    return host->node->names(host->uri_has(uri, "dir") ? host->uri_option(uri, "dir") : NULL, see_store, &f, err);
+    if (strcmp(everyones != NULL && *everyones != '\0' ? everyones : usual_dir, f.dir) == 0)
+        f.dir = NULL;
+    return host->node->names(dir, see_store, &f, err);
 }
 
 static const skep_connector shm_connector = {
@@ -196,5 +231,6 @@ const skep_connector *skepi_shm_entry(const skep_host *given)
     if (given->abi != SKEP_CONNECTOR_ABI || given->node == NULL)
         return NULL;
     host = given;
+    snprintf(usual_dir, sizeof usual_dir, "/dev/shm/skep-%u", (unsigned)geteuid());
     return &shm_connector;
 }

@@ -43,6 +43,8 @@ static void bad_names(void **state)
                                       "shm://.hidden",
                                       "shm://a/b",
                                       "shm://a%2Fb",
+                                      "shm://x:1",
+                                      "shm://u@x",
                                       "shm://x?lifetime=ever",
                                       "shm://x?pool=much",
                                       "shm://0123456789012345678901234567890123456789012345678901234567890123"};
@@ -84,6 +86,7 @@ static void same_name_elsewhere(void **state)
     snprintf(text, sizeof text, "shm://test?dir=%s", other);
     assert_int_equal(skep_store_open(text, NULL, &store, &err), SKEP_EBUSY);
     assert_non_null(strstr(err.text, base));
+    assert_int_equal(skep_store_open("shm://test", NULL, &store, &err), SKEP_EBUSY); /* in the usual place */
     OK(skep_store_open(uri, NULL, &store, &err));
     skep_store_unref(store);
     assert_int_equal(rmdir(other), 0);
@@ -150,10 +153,32 @@ static void pool_is_an_option(void **state)
     free(bytes);
 }
 
+/* What is found can be opened: it leads there. */
 static int count(const char *text, void *arg)
 {
-    *(int *)arg += strcmp(text, "shm://test") == 0;
+    skep_store_opts opts = SKEP_STORE_OPTS_INIT;
+    skep_store *store;
+
+    assert_string_equal(text, uri);
+    opts.existing = 1;
+    OK(skep_store_open(text, &opts, &store, &err));
+    skep_store_unref(store);
+    ++*(int *)arg;
     return 0;
+}
+
+static void usual_place(void **state)
+{
+    char text[128];
+    skep_store *a, *b;
+
+    (void)state;
+    OK(skep_store_open("shm://skep-test-usual", NULL, &a, &err));
+    snprintf(text, sizeof text, "shm://skep-test-usual?dir=/dev/shm/skep-%u", (unsigned)geteuid());
+    OK(skep_store_open(text, NULL, &b, &err));
+    assert_ptr_equal(a, b);
+    skep_store_unref(a);
+    skep_store_unref(b);
 }
 
 static void stores_are_found(void **state)
@@ -176,6 +201,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(mapped_without_a_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(session_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pool_is_an_option, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(usual_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stores_are_found, set_up, tear_down),
     };
 

@@ -37,6 +37,14 @@ enum skep_cap {
     SKEP_CAP_WRAPS = 1u << 6,
 };
 
+/* How a store is opened. */
+enum skep_open {
+    SKEP_OPEN_MAKE = 0,     /* it is made where there is none */
+    SKEP_OPEN_EXISTING = 1, /* never created */
+    SKEP_OPEN_HANDLE = 2,   /* nor changed by being opened, and of files of this host only what is this user's: a stranger's
+                             * handle leads there */
+};
+
 /* What a get says of how the bytes came. */
 enum skep_how {
     SKEP_HOW_MAPPED = 1u << 0,   /* not copied: this host's memory, or lazily from its disk */
@@ -115,7 +123,7 @@ struct skep_connector {
 
     /* Required. */
 
-    /* `existing`: never create. The core calls close exactly once, after a failed open too. [one] */
+    /* `existing`: SKEP_OPEN_*. The core calls close exactly once, after a failed open too. [one] */
     int (*open)(void *self, const skep_uri *uri, int existing, uint64_t by_ns, skep_error *err);
     /* Waits for its own threads. In a child of fork (`forked` 1) it lets go of what the parent still uses: closes
      * descriptors, unlocks nothing. [one] */

@@ -48,7 +48,8 @@ SKEP_API SKEP_NODISCARD int skep_policy_parse(const char *text, skep_policy **ta
 SKEP_API skep_policy *skep_policy_ref(skep_policy *policy);
 SKEP_API void skep_policy_unref(skep_policy *policy);
 /* NULL: SKEP_ALLOW, else what skep_policy_default set, else "memory: shm: file:": stores of this host that
- * exist already and belong to this user. */
+ * exist already and belong to this user. That they do is seen when one is opened: whatever the policy, a handle opens a
+ * directory of another user only if this process has it open as a store already. A link on the way there is followed. */
 SKEP_API int skep_policy_check(const skep_policy *policy, const char *store_uri, skep_error *err);
 /* What NULL means from now on in this process, unless SKEP_ALLOW is set. A worker sets the stores of its queues. */
 SKEP_API void skep_policy_default(skep_policy *policy);

@@ -24,7 +24,7 @@ typedef struct skep_node_opts {
     const char *directory; /* shared memory: where the stores are (NULL: skep-<uid>, made 0700). disk: the store itself */
     const char *name;      /* shared memory: of the store in it. NULL: a disk store */
     uint64_t by_ns;        /* when opening must be done */
-    int existing;          /* 1: SKEP_ENOENT where there is none */
+    int existing;          /* SKEP_OPEN_*; but SKEP_OPEN_MAKE: SKEP_ENOENT where there is none */
 
     /* Shared memory only. */
     uint64_t pool_bytes; /* most that the pool of warm segments keeps, or SKEP_NODE_POOL_AUTO */

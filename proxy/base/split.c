@@ -354,6 +354,14 @@ static int read_query(struct reader *r, const char *text)
     return rc == 0 ? SKEP_OK : bad(r, "after '?' come options, as name=value&name=value");
 }
 
+/* "file", or "fault+file". */
+static int is_file(const char *scheme)
+{
+    const char *plus = strrchr(scheme, '+');
+
+    return strcmp(plus != NULL ? plus + 1 : scheme, "file") == 0;
+}
+
 int skepi_uri_split(const char *text, struct skepi_parts *out, skep_error *err)
 {
     struct reader r = {.out = out, .err = err};
@@ -378,6 +386,8 @@ int skepi_uri_split(const char *text, struct skepi_parts *out, skep_error *err)
     where = strcspn(text, "?");
     if (rc == SKEP_OK)
         rc = read_where(&r, text, where);
+    if (rc == SKEP_OK && is_file(out->scheme) && strcmp(out->host, "localhost") == 0)
+        out->host = ""; /* two ways to write one place */
     if (rc == SKEP_OK && text[where] == '?')
         rc = read_query(&r, text + where + 1);
     return rc;

@@ -174,6 +174,8 @@ int skepi_store_enter(skep_node *node, uint64_t by_ns, skep_error *err)
 
 int skepi_disk_enter(skep_node *node, const char *path, int existing, skep_error *err)
 {
+    struct stat st;
+
     if (!existing && mkdir(path, 0777) != 0 && errno != EEXIST)
         return skepi_errno(err, errno, path);
     do /* the user names this path, so a link in it is the user's own */
@@ -181,6 +183,9 @@ int skepi_disk_enter(skep_node *node, const char *path, int existing, skep_error
     while (node->dir < 0 && errno == EINTR);
     if (node->dir < 0)
         return skepi_errno(err, errno, path);
+    if (existing == SKEP_OPEN_HANDLE && (fstat(node->dir, &st) != 0 || st.st_uid != geteuid()))
+        return skep_fail(err, SKEP_EDENIED,
+                         "%s: another user's, which a handle alone does not lead to: open the store itself first", path);
     return skepi_node_meta(node, 0, err);
 }
 

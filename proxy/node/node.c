@@ -73,7 +73,7 @@ static int open_disk(skep_node *node, const skep_node_opts *opts, skep_error *er
     if ((rc = skepi_disk_enter(node, opts->directory, opts->existing, err)) != SKEP_OK)
         return rc;
     node->remote = !skepi_is_local(node->dir);
-    if (node->tmp >= 0)
+    if (node->tmp >= 0 && opts->existing != SKEP_OPEN_HANDLE)
         (void)skepi_tmp_reap(node->tmp, node->place, 1, NULL, NULL);
     return SKEP_OK;
 }

@@ -8,7 +8,8 @@
 /* Is the failure of another thread's opening this one's too? Not if it lay in what that thread had asked for. */
 static int shared_failure(int code, int existing)
 {
-    return code != SKEP_ETIMEDOUT && !(code == SKEP_ENOENT && existing != 1);
+    return code != SKEP_ETIMEDOUT && !(code == SKEP_ENOENT && existing == SKEP_OPEN_MAKE) &&
+           !(code == SKEP_EDENIED && existing != SKEP_OPEN_HANDLE);
 }
 
 /* What the parent had open is let go of, not closed: the parent goes on using it. */

@@ -115,9 +115,10 @@ static const skep_option *find_conflict(const skep_store *s, const skep_uri *uri
     for (size_t i = 0; i < s->connector->n_options; i++) {
         for (const skep_option *o = s->connector->options[i]; o->name != NULL; o++) {
             const char *asked = skep_uri_option(uri, o->name);
+            /* to say nothing is to take what there is, but of a place: that is the usual one then */
+            const char *silent = o->fallback != NULL && klass != SKEP_CLASS_LOCAL ? o->fallback : "";
 
-            if (o->klass == klass && strcmp(asked, o->fallback != NULL ? o->fallback : "") != 0 &&
-                !same_value(o, s->uri, uri))
+            if (o->klass == klass && strcmp(asked, silent) != 0 && !same_value(o, s->uri, uri))
                 return o;
         }
     }
@@ -142,7 +143,7 @@ static void tell_conflict(skep_store *s, const skep_uri *uri)
 }
 
 /* An option of this host says where a store lies: under the same identity elsewhere is another one, which can't be had now.
- */
+ * A handle can't say it: it means the one that is open. */
 static int check_place(const skep_store *s, const skep_uri *uri, skep_error *err)
 {
     const skep_option *o = find_conflict(s, uri, SKEP_CLASS_LOCAL);
@@ -154,8 +155,8 @@ static int check_place(const skep_store *s, const skep_uri *uri, skep_error *err
 }
 
 /* Find the store of `identity` or make it, under one hold of the lock. */
-static int find_or_make(const struct skepi_connector *connector, skep_uri **uri, const char *identity, uint64_t by_ns,
-                        skep_store **take, skep_error *err)
+static int find_or_make(const struct skepi_connector *connector, skep_uri **uri, const char *identity, int from_handle,
+                        uint64_t by_ns, skep_store **take, skep_error *err)
 {
     skep_store *fresh = make_store(connector, uri, identity);
     skep_store *s;
@@ -174,7 +175,7 @@ static int find_or_make(const struct skepi_connector *connector, skep_uri **uri,
     pthread_mutex_unlock(&mu);
     if (s == NULL)
         rc = skep_fail(err, rc, "%.200s: still being closed", identity);
-    else if (fresh != NULL && (rc = check_place(s, fresh->uri, err)) == SKEP_OK)
+    else if (fresh != NULL && !from_handle && (rc = check_place(s, fresh->uri, err)) == SKEP_OK)
         tell_conflict(s, fresh->uri);
     free_store(fresh);
     if (rc == SKEP_OK)
@@ -202,7 +203,7 @@ static int find_by_uri(const char *text, int from_handle, uint64_t by_ns, skep_s
     if (rc != SKEP_OK)
         rc = skep_fail(err, rc, "%s: longer than the %d characters of a URI", skepi_uri_show(text, shown), SKEP_URI_MAX - 1);
     else
-        rc = find_or_make(connector, &uri, identity, by_ns, take, err);
+        rc = find_or_make(connector, &uri, identity, from_handle, by_ns, take, err);
     skep_uri_free(uri);
     return rc;
 }
@@ -239,7 +240,7 @@ int skepi_store_find(const char *uri, int from_handle, const skep_store_opts *gi
     if (rc != SKEP_OK)
         return rc;
     if (atomic_load_explicit(&s->ready, memory_order_acquire) != atomic_load(&skepi_fork_generation))
-        rc = skepi_store_ready_slowly(s, opts.existing != 0, opts.by_ns, err);
+        rc = skepi_store_ready_slowly(s, from_handle ? SKEP_OPEN_HANDLE : opts.existing != 0, opts.by_ns, err);
     if (rc != SKEP_OK) {
         skep_store_unref(s);
         return rc;
