@@ -107,7 +107,7 @@ static int comes_to(skep_proxy *proxy, int state)
 static void prefetch_across_fork(void **state)
 {
     enum { N = 6, THREADS = 4 };
-    static const char uri[] = "fault+memory://queued?fault_op=get&fault_kind=delay&fault_every=1&fault_delay=300ms&cache=0";
+    static const char uri[] = "fault+memory://queued?fault_op=get&fault_kind=delay&fault_every=1&fault_delay=500ms&cache=0";
     skep_store *store = NULL;
     skep_proxy *proxies[N];
     int status = -1;
@@ -120,6 +120,9 @@ static void prefetch_across_fork(void **state)
         assert_int_equal(skep_store_proxy(store, "x", 1, NULL, &proxies[i], &err), SKEP_OK);
         assert_int_equal(skep_proxy_prefetch(proxies[i], &err), SKEP_OK);
     }
+    for (int i = 0; i < THREADS; i++) /* all of them are asleep in a get then */
+        while (skep_proxy_state(proxies[i]) == SKEP_PROXY_UNRESOLVED)
+            usleep(1000);
     pid = fork();
     if (pid == 0) {
         alarm(30);
