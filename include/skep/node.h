@@ -28,7 +28,7 @@ typedef struct skep_node_opts {
 
     /* Shared memory only. */
     uint64_t pool_bytes; /* most that the pool of warm segments keeps, or SKEP_NODE_POOL_AUTO */
-    int session;         /* 1: a store made here goes when its last opener does, however that ends */
+    int session; /* 1: a store made here goes when its last opener does; if that was killed: at the next opening or gc */
 
     /* Disk only. */
     int map;  /* SKEP_NODE_MAP_*: hand out mappings; auto: on a local file system, of files that skep made */

@@ -9,6 +9,7 @@
 
 #include "proxy/base/alloc.h"
 
+#define FIELD     1024 /* of a path; containers in containers have long ones */
 #define NO_LIMIT  ((uint64_t)1 << 62)
 #define TEXT_MAX  ((size_t)256 << 10)
 #define SPARE_MAX ((uint64_t)2 << 20) /* the kernel charges in batches, and for more than what was asked */
@@ -37,14 +38,14 @@ static int has_word(const char *list, const char *word)
 }
 
 /* Where the hierarchy is mounted, and which part of it (in a container: not its root). */
-static int find_mount(char *mounts, int version, char where[256], char part[256])
+static int find_mount(char *mounts, int version, char where[FIELD], char part[FIELD])
 {
     char *save, *line, kind[32], options[256];
 
     for (line = strtok_r(mounts, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
         const char *rest = strstr(line, " - ");
 
-        if (rest == NULL || sscanf(line, "%*s %*s %*s %255s %255s", part, where) != 2 ||
+        if (rest == NULL || sscanf(line, "%*s %*s %*s %1023s %1023s", part, where) != 2 ||
             sscanf(rest, " - %31s %*s %255s", kind, options) != 2)
             continue;
         if (version == 2 ? strcmp(kind, "cgroup2") == 0 : strcmp(kind, "cgroup") == 0 && has_word(options, "memory"))
@@ -54,14 +55,14 @@ static int find_mount(char *mounts, int version, char where[256], char part[256]
 }
 
 /* The path of this process in it: "4:memory:/a/b" or "0::/a/b". */
-static int find_path(char *groups, int version, char path[256])
+static int find_path(char *groups, int version, char path[FIELD])
 {
     char *save, *line;
 
     for (line = strtok_r(groups, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
         char *names = strchr(line, ':'), *at = names != NULL ? strchr(names + 1, ':') : NULL;
 
-        if (at == NULL || strlen(at + 1) >= 256)
+        if (at == NULL || strlen(at + 1) >= FIELD)
             continue;
         *at = '\0';
         if (version == 2 ? names[1] == '\0' : has_word(names + 1, "memory")) {
@@ -72,10 +73,18 @@ static int find_path(char *groups, int version, char path[256])
     return 0;
 }
 
+/* 1: `part`, not the root, is a whole directory on the way to `path`. */
+static int is_below(const char *path, const char *part)
+{
+    size_t n = strlen(part);
+
+    return strcmp(part, "/") != 0 && strncmp(path, part, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
 static int find(const char *root, int version, struct skepi_cgroup *out)
 {
     char *mounts = slurp(root, "/proc/self/mountinfo"), *groups = slurp(root, "/proc/self/cgroup");
-    char where[256], part[256], path[256];
+    char where[FIELD], part[FIELD], path[FIELD];
     const char *below = path;
     int n, ok = mounts != NULL && groups != NULL && find_mount(mounts, version, where, part) &&
                 find_path(groups, version, path);
@@ -84,7 +93,7 @@ static int find(const char *root, int version, struct skepi_cgroup *out)
     skepi_free(groups);
     if (!ok)
         return 0;
-    if (strcmp(part, "/") != 0 && strncmp(path, part, strlen(part)) == 0)
+    if (is_below(path, part))
         below += strlen(part);
     if (strcmp(below, "/") == 0)
         below = "";

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -73,7 +74,7 @@ void skepi_huge_fill(skep_node *node, struct skepi_seg *seg)
 static void *map_aligned(int fd, size_t size, int prot)
 {
     char *around = mmap(NULL, size + SKEPI_HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *at;
-    size_t before, rest;
+    size_t before, rest, page = (size_t)sysconf(_SC_PAGESIZE);
 
     if (around == MAP_FAILED)
         return MAP_FAILED;
@@ -83,11 +84,11 @@ static void *map_aligned(int fd, size_t size, int prot)
         munmap(around, size + SKEPI_HUGE);
         return MAP_FAILED;
     }
-    rest = (size + 4095) & ~(size_t)4095;
+    rest = (size + page - 1) & ~(page - 1);
     if (before > 0)
         munmap(around, before);
     if (rest < size + SKEPI_HUGE - before)
-        munmap(at + rest, (size + SKEPI_HUGE - before - rest + 4095) & ~(size_t)4095);
+        munmap(at + rest, (size + SKEPI_HUGE - before - rest + page - 1) & ~(page - 1));
     return at;
 }
 

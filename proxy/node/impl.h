@@ -64,7 +64,7 @@ struct skepi_kept {
 struct skepi_cgroup { /* version 0: none */
     int version;
     size_t top; /* length of the part of `path` that is the mount point: no cgroup above it */
-    char path[512];
+    char path[2048];
 };
 
 struct skep_node {

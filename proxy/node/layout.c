@@ -216,6 +216,8 @@ static int make_meta(skep_node *node, skep_error *err)
     close(names);
     if ((node->tmp = make_like(node->meta, "tmp", st.st_mode)) < 0)
         return refuse(node->meta, "tmp", err);
+    if (node->sync && (fsync(node->meta) != 0 || fsync(node->dir) != 0))
+        return skepi_errno(err, errno, node->place);
     return SKEP_OK;
 }
 

@@ -26,6 +26,20 @@ static int open_names(skep_node *node)
     return skepi_openat(node->meta, "names", O_RDONLY | O_DIRECTORY, 0);
 }
 
+/* With sync=on: what was written, or a change in a directory, is on the disk. */
+static int settle(const skep_node *node, int dir, const char *name)
+{
+    int fd, rc;
+
+    if (!node->sync)
+        return 0;
+    if ((fd = skepi_openat(dir, name, O_RDONLY, 0)) < 0)
+        return -1;
+    rc = fsync(fd);
+    close(fd);
+    return rc;
+}
+
 static int replace(skep_node *node, int names, const char *name, const char *handle, skep_error *err)
 {
     char temp[SKEPI_NAME_MAX];
@@ -35,8 +49,8 @@ static int replace(skep_node *node, int names, const char *name, const char *han
         skepi_unique(temp, "", skep_real_ns());
         if (skepi_spill(node->tmp, temp, handle) != 0)
             return errno == ENOSPC ? skepi_no_space(node, strlen(handle), err) : skepi_errno(err, errno, name);
-        if (renameat(node->tmp, temp, names, name) == 0)
-            return SKEP_OK;
+        if (settle(node, node->tmp, temp) == 0 && renameat(node->tmp, temp, names, name) == 0)
+            return settle(node, names, ".") == 0 ? SKEP_OK : skepi_errno(err, errno, name);
         if (errno != ENOENT || tries == 10) /* who tidies up may have taken it for a dead writer's */
             break;
     }
@@ -59,7 +73,7 @@ int skepi_node_name_set(skep_node *node, const char *name, const char *handle, s
         return handle == NULL && errno == ENOENT ? SKEP_OK : skepi_errno(err, errno, ".skep/names");
     if (handle != NULL)
         rc = replace(node, names, name, handle, err);
-    else if (unlinkat(names, name, 0) != 0 && errno != ENOENT)
+    else if ((unlinkat(names, name, 0) != 0 && errno != ENOENT) || settle(node, names, ".") != 0)
         rc = skepi_errno(err, errno, name);
     close(names);
     return rc;

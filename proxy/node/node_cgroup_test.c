@@ -20,7 +20,7 @@ static int tear_down(void **state)
 /* A file below the root, with the folders on the way. */
 static void write_file(const char *path, const char *text)
 {
-    char full[512];
+    char full[1024];
     FILE *f;
 
     snprintf(full, sizeof full, "%s%s", root, path);
@@ -119,6 +119,41 @@ static void inside_a_container(void **state)
     assert_int_equal(out.limit, 33554432);
 }
 
+/* A neighbour whose name begins as the container's does is not in it. */
+static void beside_a_container(void **state)
+{
+    struct skepi_room out;
+
+    (void)state;
+    write_file("/proc/self/mountinfo",
+               "35 31 0:32 /docker/abc /sys/fs/cgroup/memory ro,relatime - cgroup cgroup rw,memory\n");
+    write_file("/proc/self/cgroup", "4:memory:/docker/abcdef\n");
+    write_file("/sys/fs/cgroup/memory/memory.limit_in_bytes", "67108864\n");
+    write_file("/sys/fs/cgroup/memory/memory.usage_in_bytes", "1048576\n");
+    assert_int_equal(room(&out), 1);
+    assert_int_equal(out.limit, 67108864);
+}
+
+static void long_paths(void **state)
+{
+    char part[200], path[512], line[640];
+    struct skepi_room out;
+
+    (void)state;
+    memset(part, 'x', sizeof part - 1);
+    part[sizeof part - 1] = '\0';
+    snprintf(path, sizeof path, "/%s/%s", part, part);
+    write_file("/proc/self/mountinfo", V2_MOUNT);
+    snprintf(line, sizeof line, "0::%s\n", path);
+    write_file("/proc/self/cgroup", line);
+    snprintf(line, sizeof line, "/sys/fs/cgroup%s/memory.max", path);
+    write_file(line, "67108864\n");
+    snprintf(line, sizeof line, "/sys/fs/cgroup%s/memory.current", path);
+    write_file(line, "1048576\n");
+    assert_int_equal(room(&out), 1);
+    assert_int_equal(out.limit, 67108864);
+}
+
 static void nonsense(void **state)
 {
     static const char *const mounts[] = {
@@ -166,6 +201,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(version_2, set_up, tear_down),
         cmocka_unit_test_setup_teardown(version_1, set_up, tear_down),
         cmocka_unit_test_setup_teardown(inside_a_container, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(beside_a_container, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nonsense, set_up, tear_down),
         cmocka_unit_test(sizes_in_words),
     };

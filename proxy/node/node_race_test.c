@@ -104,6 +104,16 @@ void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t at
     return __real_mmap(addr, size, prot, flags, fd, at);
 }
 
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+static int syncs;
+
+int __wrap_fsync(int fd)
+{
+    syncs++;
+    return __real_fsync(fd);
+}
+
 static int set_up(void **state)
 {
     make_folder(base, "/dev/shm");
@@ -415,6 +425,27 @@ static void unfinished_on_a_network_file_system(void **state)
     remove_folder(path);
 }
 
+/* The file, the directory of the names, and the first time the two above it. */
+static void synced_names(void **state)
+{
+    char path[64];
+    skep_node *node;
+
+    (void)state;
+    make_folder(path, "/tmp");
+    node = open_disk(path);
+    node->sync = 1;
+    syncs = 0;
+    OK(NODE.name_set(node, "latest", "h", &err));
+    assert_int_equal(syncs, 4);
+    OK(NODE.name_set(node, "latest", "i", &err));
+    assert_int_equal(syncs, 6);
+    OK(NODE.name_set(node, "latest", NULL, &err));
+    assert_int_equal(syncs, 7);
+    NODE.close(node, 0);
+    remove_folder(path);
+}
+
 static pid_t child;
 
 static void fork_now(void *arg)
@@ -474,6 +505,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unreadable_is_not_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forked_while_a_lock_is_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_timer_interrupts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(synced_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_more_mappings, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unfinished_on_a_network_file_system, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opener_meets_the_last_closer, set_up, tear_down),

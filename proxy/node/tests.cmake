@@ -8,5 +8,5 @@ skep_test(node_kill_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_kill_test.c TIME
 skep_test(node_race_test SOURCES ${CMAKE_CURRENT_LIST_DIR}/node_race_test.c)
 if(TARGET node_race_test)
   target_link_options(node_race_test PRIVATE
-    -Wl,--wrap=flock,--wrap=renameat,--wrap=readdir,--wrap=fallocate,--wrap=fstatfs,--wrap=mmap)
+    -Wl,--wrap=flock,--wrap=renameat,--wrap=readdir,--wrap=fallocate,--wrap=fstatfs,--wrap=mmap,--wrap=fsync)
 endif()
