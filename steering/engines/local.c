@@ -56,7 +56,8 @@ struct local {
     char *allow;
     uint64_t cache, start_ns;
     int n, ending;
-    int proven; /* a worker has been up: a start that fails is tried again */
+    int proven;   /* a worker has been up: a start that fails is tried again */
+    int complete; /* all have been up at once */
     struct worker workers[];
 };
 
@@ -121,6 +122,14 @@ static int any_ready(const struct local *e)
     return 0;
 }
 
+static int all_ready(const struct local *e)
+{
+    for (int i = 0; i < e->n; i++)
+        if (e->workers[i].state != SKEPI_WORKER_READY)
+            return 0;
+    return 1;
+}
+
 /* It is started again, but later each time. */
 static void start_later(struct worker *w)
 {
@@ -130,12 +139,13 @@ static void start_later(struct worker *w)
     w->due_ns = skep_in_ns(ns < PAUSE_MAX_MS * MS ? ns : PAUSE_MAX_MS * MS);
 }
 
+/* Where the others get along without it, it is tried for ever; but until all have been there once, somebody waits for it. */
 static void start_failed(struct worker *w, const skep_error *why)
 {
     struct local *e = w->engine;
 
     start_later(w);
-    if (!e->ending && (!e->proven || (!any_ready(e) && w->failures >= HOPELESS)))
+    if (!e->ending && (!e->proven || ((!any_ready(e) || !e->complete) && w->failures >= HOPELESS)))
         e->events->failed(e->arg, why);
     else if (!e->ending)
         skep_log(SKEP_LOG_WARN, "local", "%s", why->text);
@@ -221,6 +231,7 @@ static int said_methods(struct worker *w, const struct skepi_message *message, s
         return skep_fail(err, rc, "setting up a worker");
     skepi_move(&skepi_worker_machine, &w->state, SKEPI_WORKER_READY);
     e->proven = 1;
+    e->complete = e->complete || all_ready(e);
     e->events->up(e->arg, w->index, &methods);
     flush(w);
     return SKEP_OK;

@@ -13,12 +13,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128, RECEIVE_BUDGET = 512 << 10, SOCKET_BUFFER = 1 << 20 };
+enum {
+    BACKLOG = 128,
+    RECEIVE_BUDGET = 512 << 10,
+    SOCKET_BUFFER = 1 << 20,
+    LOCK_MS = 10000, /* for another server that starts at the same place */
+    CROWDED_MS = 100 /* between looks whether there are descriptors again */
+};
 
 struct place {
     struct sockaddr_un address;
@@ -37,6 +45,8 @@ struct ipc_peer {
 struct ipc {
     struct skepi_link base;
     struct skepi_watch watch; /* the listening socket; fd -1 where it is connected */
+    struct skepi_watch later; /* a timer: clients wait that there were no descriptors for */
+    int crowded;              /* and that has been logged */
     struct skepi_loop *loop;
     const struct skepi_link_events *events;
     void *arg;
@@ -64,6 +74,7 @@ static void peer_free(struct ipc_peer *peer)
     }
     if (peer->watch.fd >= 0) {
         skepi_loop_remove(ipc->loop, &peer->watch);
+        shutdown(peer->watch.fd, SHUT_RDWR); /* a child of this process may have it open too */
         close(peer->watch.fd);
     }
     skepi_inbox_fini(&peer->in);
@@ -198,48 +209,110 @@ static pid_t served_by(const struct place *place)
     return who.pid;
 }
 
-/* The folder of the socket, locked: whoever looks whether a server lives and then replaces its socket is alone. -1: not. */
-static int lock_folder(const struct place *place)
+static int try_lock(const char *path)
 {
-    const char *path = place->address.sun_path, *slash = strrchr(path, '/');
-    char folder[sizeof place->address.sun_path + 1];
-    int fd;
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), why;
 
-    if (slash == NULL)
-        snprintf(folder, sizeof folder, ".");
-    else
-        snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    if ((fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+    if (fd < 0)
         return -1;
-    while (flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR) {
-            close(fd);
-            return -1;
-        }
-    return fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0) {
+        if (st.st_nlink > 0)
+            return fd;
+        errno = EWOULDBLOCK; /* who had it has removed it */
+    }
+    why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+/* PATH.lock, a file of its own: whoever looks whether a server lives and then replaces its socket is alone. The file is
+ * there only as long as the lock. */
+static int lock_place(const struct place *place, uint64_t by_ns, int *out, skep_error *err)
+{
+    const struct timespec pause = {0, 5000000};
+    char path[sizeof place->address.sun_path + 8];
+    uint64_t most = skep_in_ms(LOCK_MS);
+
+    by_ns = by_ns < most ? by_ns : most;
+    snprintf(path, sizeof path, "%s.lock", place->address.sun_path);
+    while ((*out = try_lock(path)) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return skep_fail(err, skep_err_from_errno(errno), "%s: its lock %s: %s", place->shown, path, strerror(errno));
+        if (skep_now_ns() >= by_ns)
+            return skep_fail(err, SKEP_EBUSY, "%s: somebody else holds its lock %s", place->shown, path);
+        nanosleep(&pause, NULL);
+    }
+    return SKEP_OK;
+}
+
+static void unlock_place(const struct place *place, int fd)
+{
+    char path[sizeof place->address.sun_path + 8];
+
+    if (fd < 0)
+        return;
+    snprintf(path, sizeof path, "%s.lock", place->address.sun_path);
+    unlink(path);
+    close(fd);
 }
 
 /* ---- listening ----------------------------------------------------------------------------------- */
 
-static void listen_ready(struct skepi_watch *watch, uint32_t events)
+/* No descriptors: leave those who wait alone for a moment, for the socket would tell of them without end. */
+static void rest(struct ipc *ipc)
 {
-    struct ipc *ipc = (struct ipc *)((char *)watch - offsetof(struct ipc, watch));
+    const struct itimerspec once = {.it_value = {CROWDED_MS / 1000, CROWDED_MS % 1000 * 1000000L}};
+    struct rlimit limit = {0, 0};
+    int why = errno;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (!ipc->crowded)
+        skep_log(SKEP_LOG_WARN, "ipc", "clients of %s wait: %s; this process may have %llu descriptors (ulimit -n)",
+                 ipc->place.shown, strerror(why), (unsigned long long)limit.rlim_cur);
+    ipc->crowded = 1;
+    skepi_loop_change(ipc->loop, &ipc->watch, 0);
+    timerfd_settime(ipc->later.fd, 0, &once, NULL);
+}
+
+static void accept_all(struct ipc *ipc)
+{
     struct ipc_peer *peer;
     skep_error why;
     int fd;
 
-    (void)events;
-    while ((fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+    while ((fd = accept4(ipc->watch.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
         if (peer_new(ipc, fd, &peer, &why) != SKEP_OK)
             skep_log(SKEP_LOG_WARN, "ipc", "a client of %s was turned away: %s", ipc->place.shown, why.text);
         else if (ipc->events->joined(ipc->arg, &peer->base) != SKEP_OK)
             peer_free(peer);
     }
-    if (errno == EMFILE || errno == ENFILE)
-        skep_log(SKEP_LOG_WARN, "ipc", "a client of %s waits: %s", ipc->place.shown, strerror(errno));
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        rest(ipc);
+    else
+        ipc->crowded = 0;
 }
 
-/* Bind, replacing the socket file of a server that is no more. The folder is locked. */
+static void listen_ready(struct skepi_watch *watch, uint32_t events)
+{
+    (void)events;
+    accept_all((struct ipc *)((char *)watch - offsetof(struct ipc, watch)));
+}
+
+static void later_ready(struct skepi_watch *watch, uint32_t events)
+{
+    struct ipc *ipc = (struct ipc *)((char *)watch - offsetof(struct ipc, later));
+    uint64_t count;
+
+    (void)events;
+    if (read(watch->fd, &count, sizeof count) < 0)
+        return;
+    skepi_loop_change(ipc->loop, &ipc->watch, EPOLLIN);
+    accept_all(ipc);
+}
+
+/* Bind, replacing the socket file of a server that is no more. The place is locked. */
 static int bind_alone(int fd, const struct place *place, skep_error *err)
 {
     const struct sockaddr *where = (const struct sockaddr *)&place->address;
@@ -260,13 +333,14 @@ static int bind_alone(int fd, const struct place *place, skep_error *err)
     return SKEP_OK;
 }
 
-static int start_listening(struct ipc *ipc, skep_error *err)
+static int start_listening(struct ipc *ipc, uint64_t by_ns, skep_error *err)
 {
     const struct place *place = &ipc->place;
-    int folder = place->is_file ? lock_folder(place) : -1, rc;
-    int fd = place->is_file && folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int lock = -1, fd, rc = place->is_file ? lock_place(place, by_ns, &lock, err) : SKEP_OK;
 
-    if (fd < 0) {
+    if (rc != SKEP_OK)
+        return rc;
+    if ((fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0) {
         rc = skep_fail(err, skep_err_from_errno(errno), "%s: %s", place->shown, strerror(errno));
     } else {
         fchmod(fd, 0600); /* before bind, which gives the file these permissions: it is never open to others */
@@ -274,8 +348,7 @@ static int start_listening(struct ipc *ipc, skep_error *err)
         if (rc == SKEP_OK && listen(fd, BACKLOG) != 0)
             rc = skep_fail(err, SKEP_EIO, "%s: %s", place->shown, strerror(errno));
     }
-    if (folder >= 0)
-        close(folder);
+    unlock_place(place, lock);
     if (rc != SKEP_OK && fd >= 0)
         close(fd);
     else
@@ -283,15 +356,20 @@ static int start_listening(struct ipc *ipc, skep_error *err)
     return rc;
 }
 
-/* Unless somebody else has put a socket of his own there. */
-static void remove_file(const struct place *place)
+/* Unless somebody else has put a socket of his own there. No lock is needed: nobody replaces the socket of a server that
+ * listens still. Those who wait to be accepted are in the way of the look. */
+static void remove_file(const struct ipc *ipc)
 {
-    int folder = lock_folder(place);
+    pid_t pid = -1;
+    int fd;
 
-    if (served_by(place) == getpid())
-        unlink(place->address.sun_path);
-    if (folder >= 0)
-        close(folder);
+    for (int i = 0; i < 3 && pid == -1; i++) {
+        while ((fd = accept4(ipc->watch.fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+            close(fd);
+        pid = served_by(&ipc->place);
+    }
+    if (pid == getpid())
+        unlink(ipc->place.address.sun_path);
 }
 
 static void ipc_close(struct skepi_link *link)
@@ -304,9 +382,13 @@ static void ipc_close(struct skepi_link *link)
         peer_free(ipc->peers);
     if (ipc->watch.fd >= 0) {
         if (ipc->place.is_file)
-            remove_file(&ipc->place);
+            remove_file(ipc);
         skepi_loop_remove(ipc->loop, &ipc->watch);
         close(ipc->watch.fd);
+    }
+    if (ipc->later.fd >= 0) {
+        skepi_loop_remove(ipc->loop, &ipc->later);
+        close(ipc->later.fd);
     }
     free(ipc);
 }
@@ -319,7 +401,12 @@ static int ipc_new(const skep_uri *uri, struct skepi_loop *loop, const struct sk
 
     if (ipc == NULL)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a link");
-    *ipc = (struct ipc){.base = {&skepi_link_ipc}, .watch = {-1, NULL}, .loop = loop, .events = events, .arg = arg};
+    *ipc = (struct ipc){.base = {&skepi_link_ipc},
+                        .watch = {-1, NULL},
+                        .later = {-1, later_ready},
+                        .loop = loop,
+                        .events = events,
+                        .arg = arg};
     if ((rc = find_place(uri, &ipc->place, err)) == SKEP_OK)
         *out = ipc;
     else
@@ -327,15 +414,23 @@ static int ipc_new(const skep_uri *uri, struct skepi_loop *loop, const struct sk
     return rc;
 }
 
+static int watch_later(struct ipc *ipc, skep_error *err)
+{
+    if ((ipc->later.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) < 0)
+        return skep_fail(err, skep_err_from_errno(errno), "a timer: %s", strerror(errno));
+    return skepi_loop_add(ipc->loop, &ipc->later, EPOLLIN, err);
+}
+
 static int ipc_listen(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
-                      struct skepi_link **take, skep_error *err)
+                      uint64_t by_ns, struct skepi_link **take, skep_error *err)
 {
     struct ipc *ipc;
     int rc = ipc_new(uri, loop, events, arg, &ipc, err);
 
     if (rc != SKEP_OK)
         return rc;
-    if ((rc = start_listening(ipc, err)) == SKEP_OK && (rc = skepi_loop_add(loop, &ipc->watch, EPOLLIN, err)) == SKEP_OK) {
+    if ((rc = watch_later(ipc, err)) == SKEP_OK && (rc = start_listening(ipc, by_ns, err)) == SKEP_OK &&
+        (rc = skepi_loop_add(loop, &ipc->watch, EPOLLIN, err)) == SKEP_OK) {
         *take = &ipc->base;
         return SKEP_OK;
     }

@@ -40,7 +40,7 @@ struct skepi_link_ops {
     const skep_option *options;
     /* SKEP_EBUSY: another server listens there. SKEP_EDENIED: not allowed to, and how it would be. */
     int (*listen)(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
-                  struct skepi_link **take, skep_error *err);
+                  uint64_t by_ns, struct skepi_link **take, skep_error *err);
     /* Waits for the server until `by_ns`. SKEP_EUNREACH, SKEP_EDENIED. */
     int (*connect)(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
                    uint64_t by_ns, struct skepi_link **take, struct skepi_peer **lend, skep_error *err);

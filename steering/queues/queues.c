@@ -213,6 +213,7 @@ static void say_bye(struct skep_queues *q)
     if (skepi_queues_say(q, &bye) == SKEP_OK)
         while (!q->dismissed && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
             q->stalled = 0; /* the helper has ended */
+            skepi_queues_flush(q);
             skepi_queues_poll(q, q->out.n + q->sending.n == 0 ? by_ns : skep_in_ms(1));
         }
     pthread_mutex_unlock(&q->lock);

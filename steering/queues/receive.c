@@ -274,7 +274,7 @@ void skepi_queues_poll(struct skep_queues *q, uint64_t by_ns)
     int was_gone = q->gone.code != SKEP_OK;
 
     q->polling = 1;
-    if (q->out.n + q->sending.n > 0)
+    if (q->out.n > 0)
         skepi_queues_flush(q);
     pthread_mutex_unlock(&q->lock);
     skepi_loop_run(&q->loop, by_ns, NULL, &q->real_ns);

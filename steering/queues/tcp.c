@@ -575,13 +575,14 @@ static int find_address(struct tcp *tcp, const char *host, skep_error *err)
 }
 
 static int tcp_listen(const skep_uri *uri, struct skepi_loop *loop, const struct skepi_link_events *events, void *arg,
-                      struct skepi_link **take, skep_error *err)
+                      uint64_t by_ns, struct skepi_link **take, skep_error *err)
 {
     const char *host = skep_uri_host(uri);
     char where[SKEP_URI_MAX];
     struct tcp *tcp = NULL;
     int rc = check_uri(uri, err);
 
+    (void)by_ns;
     if (rc != SKEP_OK)
         return rc;
     if (!is_loopback(host) && !skep_uri_bool(uri, "open"))

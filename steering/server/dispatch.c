@@ -97,12 +97,19 @@ static void refuse(struct skep_server *server, struct skepi_ticket *ticket, int 
     ticket_free(server, ticket);
 }
 
+static void refuse_method(struct skep_server *server, struct skepi_ticket *ticket, const char *method)
+{
+    char why[SKEP_ERROR_TEXT_MAX];
+
+    snprintf(why, sizeof why, "there is no method '%s' here; there are: %s", method, server->method_list);
+    refuse(server, ticket, SKEP_EINVAL, why);
+}
+
 int skepi_ticket_new(struct skep_server *server, struct skepi_client *client, const struct skepi_parts *parts,
                      struct skepi_chunk *chunk, skep_error *err)
 {
     struct skepi_record *record = (struct skepi_record *)(uintptr_t)parts->head; /* it lies where it was received */
     struct skepi_ticket *ticket = ticket_alloc(server);
-    char why[SKEP_ERROR_TEXT_MAX];
 
     if (ticket == NULL)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a task");
@@ -116,9 +123,8 @@ int skepi_ticket_new(struct skep_server *server, struct skepi_client *client, co
         refuse(server, ticket, SKEP_ECANCELED, "the task server ends");
     } else if (server->hopeless.code != SKEP_OK) {
         refuse(server, ticket, server->hopeless.code, server->hopeless.text);
-    } else if ((ticket->method = find_method(server, parts->method)) == NULL) {
-        snprintf(why, sizeof why, "there is no method '%s' here; there are: %s", parts->method, server->method_list);
-        refuse(server, ticket, SKEP_EINVAL, why);
+    } else if (server->methods != NULL && (ticket->method = find_method(server, parts->method)) == NULL) {
+        refuse_method(server, ticket, parts->method);
     } else if ((record->deadline_ns != 0 && skepi_heap_add(&server->deadlines, ticket) != SKEP_OK) ||
                skepi_line_add(&client->line, ticket) != SKEP_OK) {
         refuse(server, ticket, SKEP_ENOMEM, "no memory for a task at the server");
@@ -129,6 +135,20 @@ int skepi_ticket_new(struct skep_server *server, struct skepi_client *client, co
 }
 
 /* ---- lines --------------------------------------------------------------------------------------- */
+
+/* Of a task that came before any worker had said what there is. 0: there is none, and the task has that answer. */
+static int find_late(struct skep_server *server, struct skepi_ticket *ticket)
+{
+    struct skepi_parts parts;
+
+    if (ticket->method != NULL)
+        return 1;
+    if (skepi_record_decode(ticket->record, ticket->record->message.length, &parts, NULL) != SKEP_OK)
+        parts.method = "";
+    if ((ticket->method = find_method(server, parts.method)) == NULL)
+        refuse_method(server, ticket, parts.method);
+    return ticket->method != NULL;
+}
 
 /* The next task of the client whose turn it is, or of the next that has one. NULL: none can be given. */
 static struct skepi_ticket *next_ticket(struct skep_server *server)
@@ -148,6 +168,10 @@ static struct skepi_ticket *next_ticket(struct skep_server *server)
             if (ticket != NULL) {
                 server->turn = client->line.n > 0 && ++server->in_turn % 32 != 0 ? client : client->next;
                 server->waiting--;
+                if (!find_late(server, ticket)) {
+                    start = NULL;
+                    continue;
+                }
                 return ticket;
             }
         }
@@ -325,7 +349,7 @@ static void give_out(struct skep_server *server, int generous)
 
 void skepi_dispatch(struct skep_server *server)
 {
-    if (server->waiting > 0 && server->acting <= SKEPI_DRAIN) {
+    if (server->waiting > 0 && server->methods != NULL && server->acting <= SKEPI_DRAIN) {
         give_out(server, 0);
         if (server->waiting > 0)
             give_out(server, 1);
@@ -413,8 +437,13 @@ static int learn_methods(struct skep_server *server, const struct skepi_control 
         size += strlen(said->text[i]) + 2;
     server->methods = calloc(said->n + 1, sizeof *server->methods);
     server->method_list = calloc(1, size);
-    if (server->methods == NULL || server->method_list == NULL)
+    if (server->methods == NULL || server->method_list == NULL) {
+        free(server->methods);
+        free(server->method_list);
+        server->methods = NULL;
+        server->method_list = NULL;
         return SKEP_ENOMEM;
+    }
     for (unsigned i = 0; i < said->n; i++) {
         if (strlen(said->text[i]) >= SKEPI_NAME_MAX)
             continue; /* no task can name it */

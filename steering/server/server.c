@@ -205,14 +205,14 @@ static void server_free(struct skep_server *server)
     free(server);
 }
 
-static int open_link(struct skep_server *server, const char *text, skep_error *err)
+static int open_link(struct skep_server *server, const char *text, uint64_t by_ns, skep_error *err)
 {
     skep_uri *uri;
     int rc = skepi_link_find(text, &server->link_ops, &uri, err);
 
     if (rc != SKEP_OK)
         return rc;
-    rc = server->link_ops->listen(uri, &server->loop, &skepi_client_events, server, &server->link, err);
+    rc = server->link_ops->listen(uri, &server->loop, &skepi_client_events, server, by_ns, &server->link, err);
     if (rc == SKEP_OK && server->link_ops->address(server->link, server->address, sizeof server->address) != SKEP_OK)
         rc = skep_fail(err, SKEP_ETOOBIG, "%s: where it listens is longer than a URI", text);
     skep_uri_free(uri);
@@ -294,7 +294,7 @@ int skep_server_open(const char *uri, const char *engine, const skep_server_opts
     server->until_clients_gone = o.until_clients_gone;
     rc = open_loop(server, err);
     if (rc == SKEP_OK)
-        rc = open_link(server, uri, err);
+        rc = open_link(server, uri, o.by_ns, err);
     if (rc == SKEP_OK)
         rc = find_allowed(server, o.allow, err);
     if (rc == SKEP_OK)

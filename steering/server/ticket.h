@@ -16,13 +16,13 @@ struct skepi_ticket {
     struct skepi_record *record; /* in the chunk that it was received into, passed on from there */
     struct skepi_chunk *chunk;
     struct skepi_client *client;
-    struct skepi_method *method;
-    struct skepi_ticket *next; /* in a line */
-    uint64_t order;            /* by arrival */
-    uint64_t number;           /* GIVEN: the how manieth of its worker */
-    uint64_t expected_ns;      /* GIVEN: what its method took lately */
-    int state;                 /* enum skepi_ticket_state */
-    size_t place;              /* in the heap of deadlines, from 1; 0: not there */
+    struct skepi_method *method; /* NULL: it came before any worker had said which there are */
+    struct skepi_ticket *next;   /* in a line */
+    uint64_t order;              /* by arrival */
+    uint64_t number;             /* GIVEN: the how manieth of its worker */
+    uint64_t expected_ns;        /* GIVEN: what its method took lately */
+    int state;                   /* enum skepi_ticket_state */
+    size_t place;                /* in the heap of deadlines, from 1; 0: not there */
 };
 
 /* ---- heaps --------------------------------------------------------------------------------------- */

@@ -33,7 +33,7 @@ static int check_head(const struct skepi_record *head, size_t size, skep_error *
                          SKEPI_RECORD_VERSION);
     if (head->message.kind != SKEPI_TASK && head->message.kind != SKEPI_ANSWER)
         return skep_fail(err, SKEP_EFORMAT, "a record of kind %u", head->message.kind);
-    if ((head->message.flags & ~(SKEPI_RECORD_VALUE | SKEPI_RECORD_OWNED | SKEPI_RECORD_LOST)) != 0 || head->reserved != 0)
+    if ((head->message.flags & ~(SKEPI_RECORD_VALUE | SKEPI_RECORD_OWNED)) != 0 || head->reserved != 0)
         return skep_fail(err, SKEP_EFORMAT, "a record with unknown flags %#x", head->message.flags);
     if (head->inputs > SKEPI_INPUTS_MAX || head->method_size >= SKEPI_NAME_MAX || head->topic_size >= SKEPI_NAME_MAX ||
         head->host_size >= SKEPI_NAME_MAX)
@@ -227,7 +227,7 @@ int skepi_record_measure(struct skepi_draft *draft, size_t *block, size_t *gaps,
                          SKEPI_MESSAGE_MAX >> 20);
     message->length = (uint32_t)total;
     message->version = SKEPI_RECORD_VERSION;
-    message->flags = (uint16_t)((message->flags & SKEPI_RECORD_LOST) | (draft->value == NULL ? 0 : SKEPI_RECORD_VALUE) |
+    message->flags = (uint16_t)((draft->value == NULL ? 0 : SKEPI_RECORD_VALUE) |
                                 ((owned & SKEPI_VALUE_OWNED) == 0 ? 0 : SKEPI_RECORD_OWNED));
     draft->head.inputs = draft->n_inputs;
     return SKEP_OK;

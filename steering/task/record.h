@@ -33,7 +33,6 @@ enum { SKEPI_TASK = 1, SKEPI_ANSWER = 2, SKEPI_CONTROL = 16 };
 enum skepi_record_flags {
     SKEPI_RECORD_VALUE = 1u << 0, /* a value follows the inputs */
     SKEPI_RECORD_OWNED = 1u << 1, /* an input or the value is an object that the queues made */
-    SKEPI_RECORD_LOST = 1u << 2,  /* the worker died in it: a value may lie in the topic's store */
 };
 
 struct skepi_record {
@@ -80,7 +79,7 @@ void skepi_record_next(const unsigned char **at, struct skepi_value *out);
 /* ---- out ----------------------------------------------------------------------------------------- */
 
 struct skepi_draft {
-    struct skepi_record head;                           /* sizes, counts, VALUE and OWNED are filled in by measuring */
+    struct skepi_record head;                           /* sizes, counts, and flags are filled in by measuring */
     const char *method, *topic, *host, *info, *failure; /* NULL: "" */
     const struct skepi_value *inputs;
     uint32_t n_inputs;
