@@ -30,6 +30,7 @@ struct skepi_engine_events {
     int (*answer)(void *arg, int worker, struct skepi_message *message, struct skepi_chunk *chunk, skep_error *err);
     void (*down)(void *arg, int worker,
                  const struct skepi_death *death);    /* it was up; tasks are not given until it is again */
+    void (*due)(void *arg);                           /* tick wants to be called sooner than it said */
     void (*failed)(void *arg, const skep_error *why); /* workers do not start, and nothing says they will */
 };
 

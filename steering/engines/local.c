@@ -145,6 +145,7 @@ static void start_failed(struct worker *w, const skep_error *why)
     struct local *e = w->engine;
 
     start_later(w);
+    e->events->due(e->arg);
     if (!e->ending && (!e->proven || ((!any_ready(e) || !e->complete) && w->failures >= HOPELESS)))
         e->events->failed(e->arg, why);
     else if (!e->ending)

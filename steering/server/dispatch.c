@@ -516,6 +516,13 @@ static void worker_down(void *arg, int worker, const struct skepi_death *death)
     server->engine_ns = 0;
 }
 
+static void engine_due(void *arg)
+{
+    struct skep_server *server = arg;
+
+    server->engine_ns = 0;
+}
+
 static void workers_failed(void *arg, const skep_error *why)
 {
     struct skep_server *server = arg;
@@ -529,6 +536,7 @@ const struct skepi_engine_events skepi_worker_events = {
     .up = worker_up,
     .answer = worker_answer,
     .down = worker_down,
+    .due = engine_due,
     .failed = workers_failed,
 };
 
