@@ -122,24 +122,32 @@ struct skepi_memory_item *skepi_memory_take_out(struct skepi_memory_table *table
     return e;
 }
 
+/* Copies of a chain go in front of `*all`. */
+static int copy_chain(const skep_host *host, const struct skepi_memory_item *chain, struct skepi_memory_item **all)
+{
+    for (; chain != NULL; chain = chain->next) {
+        struct skepi_memory_item *copy = skepi_memory_item_new(host, chain->key, chain->buf, chain->made_ns);
+
+        if (copy == NULL)
+            return SKEP_ENOMEM;
+        copy->next = *all;
+        *all = copy;
+    }
+    return SKEP_OK;
+}
+
 int skepi_memory_copy(const struct skepi_memory_table *table, struct skepi_memory_item **take)
 {
     struct skepi_memory_item *all = NULL;
+    int rc = SKEP_OK;
 
-    for (size_t i = 0; i < table->n_buckets; i++) {
-        for (struct skepi_memory_item *e = table->buckets[i]; e != NULL; e = e->next) {
-            struct skepi_memory_item *copy = skepi_memory_item_new(table->host, e->key, e->buf, e->made_ns);
-
-            if (copy == NULL) {
-                skepi_memory_chain_free(table->host, all);
-                return SKEP_ENOMEM;
-            }
-            copy->next = all;
-            all = copy;
-        }
-    }
-    *take = all;
-    return SKEP_OK;
+    for (size_t i = 0; i < table->n_buckets && rc == SKEP_OK; i++)
+        rc = copy_chain(table->host, table->buckets[i], &all);
+    if (rc == SKEP_OK)
+        *take = all;
+    else
+        skepi_memory_chain_free(table->host, all);
+    return rc;
 }
 
 void skepi_memory_clear(struct skepi_memory_table *table)
