@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The main job, in its modes and its ends. usage: campaign_test.sh CAMPAIGN
+# The main job, in its modes and its ends. usage: campaign_test.sh CAMPAIGN PYTHON-WITH-THE-PEERS
 set -euo pipefail
 campaign=$1
+python=$2
 scratch=$(mktemp -d)
 base=/dev/shm/skep-$(id -u)
 size=4m
@@ -60,18 +61,18 @@ if "$campaign" "$scratch/none.safetensors" 2>"$scratch/log"; then fail "a file t
 grep -q "none.safetensors" "$scratch/log" || fail "the error does not name the file: $(cat "$scratch/log")"
 
 # a file that Python wrote, of all four formats; one with integers is refused with the reason
-if [ -n "${SKEP_PEERS_PYTHON:-}" ]; then
-    "$SKEP_PEERS_PYTHON" "$(dirname "$0")/make_models.py" "$scratch"
+if [ -x "$python" ]; then
+    "$python" "$(dirname "$0")/make_models.py" "$scratch"
     "$campaign" --tasks 16 --pool 64 --verify "$scratch/four.safetensors" >/dev/null 2>"$scratch/log" ||
         fail "a model from Python: $(cat "$scratch/log")"
     if "$campaign" "$scratch/integers.safetensors" 2>"$scratch/log"; then fail "a model of integers was taken"; fi
     grep -q "I64" "$scratch/log" || fail "the reason is missing: $(cat "$scratch/log")"
 elif [ "${CI:-}" = true ]; then
-    fail "SKEP_PEERS_PYTHON is not set"
+    fail "there is no $python; scripts/test makes it"
 fi
 
 # two programs started by hand, over tcp
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(/usr/bin/env python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 store="shm://campaign-hand-$$?lifetime=session"
 "$campaign" server --queue "tcp://127.0.0.1:$port" --store "$store" 2>"$scratch/server" &
 server=$!
