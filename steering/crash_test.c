@@ -58,6 +58,15 @@ static int nap(skep_call *call, void *unused)
     return skep_call_return_int(call, getpid());
 }
 
+/* With the model in its hands. */
+static int naps(skep_call *call, void *unused)
+{
+    const void *model;
+    size_t size;
+
+    return skep_call_bytes(call, 1, &model, &size) != SKEP_OK ? SKEP_EINVAL : nap(call, unused);
+}
+
 static int makes(skep_call *call, void *unused)
 {
     static char bytes[100000];
@@ -72,7 +81,13 @@ static int makes(skep_call *call, void *unused)
 }
 
 static const skep_method methods[] = {
-    {"same", same, NULL}, {"dies", dies, NULL}, {"ends", ends, NULL}, {"nap", nap, NULL}, {"makes", makes, NULL}, {0},
+    {"same", same, NULL},
+    {"dies", dies, NULL},
+    {"ends", ends, NULL},
+    {"nap", nap, NULL},
+    {"makes", makes, NULL},
+    {"naps", naps, NULL},
+    {0},
 };
 
 static skep_task *task_of(const char *method, int64_t value)
@@ -321,6 +336,91 @@ static void killed_server(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+static int both_busy(void *server)
+{
+    skep_worker_stats before[2] = {SKEP_WORKER_STATS_INIT, SKEP_WORKER_STATS_INIT}, after = SKEP_WORKER_STATS_INIT;
+    const struct timespec pause = {0, 20000000};
+    int busy = 0;
+
+    for (int i = 0; i < 2; i++)
+        ASSERT_OK(skep_server_worker_stats(server, i, &before[i]));
+    nanosleep(&pause, NULL);
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(skep_server_worker_stats(server, i, &after));
+        busy += after.idle_ns == before[i].idle_ns;
+    }
+    return busy == 2;
+}
+
+/* A whole campaign in one process: a store for its session, a model in it, workers that have mapped it and compute. */
+static int campaign(const char *uri, const char *store_uri)
+{
+    static char bytes[200000];
+    skep_server *server;
+    skep_queues *queues;
+    skep_store *store;
+    skep_proxy *model;
+    skep_task *task;
+
+    if (skep_store_open(store_uri, NULL, &store, NULL) != SKEP_OK ||
+        skep_store_proxy(store, bytes, sizeof bytes, NULL, &model, NULL) != SKEP_OK ||
+        skep_server_open(uri, "local:?workers=2", NULL, &server, NULL) != SKEP_OK ||
+        skep_queues_open(uri, NULL, &queues, NULL) != SKEP_OK)
+        return 1;
+    for (int i = 0; i < 3; i++) { /* the first comes back; then both are in a method */
+        task = skep_task_new("naps");
+        skep_task_add_int(task, i == 0 ? 1 : 60000);
+        skep_task_add_proxy(task, model);
+        if (skep_queues_send(queues, "default", &task, NULL) != SKEP_OK)
+            return 1;
+        if (i == 0 && skep_queues_receive(queues, NULL, skep_in_ms(20000), &task, NULL) != SKEP_OK)
+            return 1;
+    }
+    while (!both_busy(server))
+        ;
+    for (int i = 0; i < 2; i++) {
+        skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+
+        (void)!skep_server_worker_stats(server, i, &stats);
+        printf("%ld ", stats.pid);
+    }
+    printf("\n");
+    fflush(stdout);
+    pause();
+    return 0;
+}
+
+static int find_store(const char *uri, void *arg)
+{
+    return strcmp(uri, arg) == 0;
+}
+
+/* kill -9 of the thinker and its server: the workers end in the middle of their methods, and the last of them takes the
+ * session's store with it. */
+static void killed_campaign(void **state)
+{
+    char uri[64], store_uri[96], with_option[128], line[128], *end = line;
+    const char *args[] = {"crash_test", "campaign", uri, with_option, NULL};
+    pid_t pids[2];
+    long pid;
+    int out;
+
+    (void)state;
+    snprintf(uri, sizeof uri, "ipc://@skep-campaign-%ld", (long)getpid());
+    snprintf(store_uri, sizeof store_uri, "shm://steering-crash-%ld", (long)getpid());
+    snprintf(with_option, sizeof with_option, "%s?lifetime=session", store_uri);
+    pid = hive_spawn(args, &out);
+    read_line(out, line, sizeof line);
+    assert_int_equal(skep_stores("shm", find_store, store_uri, NULL), 1);
+    for (int i = 0; i < 2; i++)
+        assert_true((pids[i] = (pid_t)strtol(end, &end, 10)) > 0);
+    kill((pid_t)pid, SIGKILL);
+    waitpid((pid_t)pid, NULL, 0);
+    for (int i = 0; i < 2; i++)
+        assert_true(hive_wait(is_gone, &pids[i]));
+    assert_int_equal(skep_stores("shm", find_store, store_uri, NULL), SKEP_OK);
+}
+
 /* A worker does not end because the terminal says ^C to all; it ends when its server says so. */
 static void interrupts(void **state)
 {
@@ -348,22 +448,6 @@ static void interrupts(void **state)
     assert_true(skep_task_ok(task));
     skep_task_free(task);
     hive_close(&h);
-}
-
-static int both_busy(void *server)
-{
-    skep_worker_stats before[2] = {SKEP_WORKER_STATS_INIT, SKEP_WORKER_STATS_INIT}, after = SKEP_WORKER_STATS_INIT;
-    const struct timespec pause = {0, 20000000};
-    int busy = 0;
-
-    for (int i = 0; i < 2; i++)
-        ASSERT_OK(skep_server_worker_stats(server, i, &before[i]));
-    nanosleep(&pause, NULL);
-    for (int i = 0; i < 2; i++) {
-        ASSERT_OK(skep_server_worker_stats(server, i, &after));
-        busy += after.idle_ns == before[i].idle_ns;
-    }
-    return busy == 2;
 }
 
 /* Closing does not wait for what runs for hours. */
@@ -540,10 +624,10 @@ static void one_server_a_place(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_way),          cmocka_unit_test(crashes_in_batches),  cmocka_unit_test(killed_under_load),
-        cmocka_unit_test(lost_values),        cmocka_unit_test(killed_server),       cmocka_unit_test(interrupts),
-        cmocka_unit_test(no_start),           cmocka_unit_test(close_while_running), cmocka_unit_test(garbage),
-        cmocka_unit_test(one_server_a_place),
+        cmocka_unit_test(every_way),   cmocka_unit_test(crashes_in_batches), cmocka_unit_test(killed_under_load),
+        cmocka_unit_test(lost_values), cmocka_unit_test(killed_server),      cmocka_unit_test(killed_campaign),
+        cmocka_unit_test(interrupts),  cmocka_unit_test(no_start),           cmocka_unit_test(close_while_running),
+        cmocka_unit_test(garbage),     cmocka_unit_test(one_server_a_place),
     };
 
     if (argc > 2 && strncmp(argv[1], "bad-", 4) == 0)
@@ -551,6 +635,8 @@ int main(int argc, char **argv)
     skep_worker_if_asked(argc, argv, methods);
     if (argc > 2 && strcmp(argv[1], "serve") == 0)
         return serve(argv[2], 2);
+    if (argc > 3 && strcmp(argv[1], "campaign") == 0)
+        return campaign(argv[2], argv[3]);
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,17 +166,111 @@ static void half_a_start(void **state)
     opening_fini(&o);
 }
 
+/* ---- what nobody waits for ----------------------------------------------------------------------- */
+
+/* A client that has values that it does not free, tasks that run and tasks that wait; it says so, and waits to be killed. */
+static int client_main(const char *uri, const char *store_uri)
+{
+    skep_topic_opts opts = SKEP_TOPIC_OPTS_INIT;
+    skep_queues *queues;
+    skep_task *task;
+    skep_error err;
+
+    opts.threshold_bytes = 1000;
+    if (skep_queues_open(uri, NULL, &queues, &err) != SKEP_OK ||
+        skep_store_open(store_uri, NULL, &opts.store, &err) != SKEP_OK ||
+        skep_queues_topic(queues, "default", &opts, &err) != SKEP_OK)
+        return 1;
+    for (int i = 0; i < 3; i++) {
+        task = skep_task_new("makes");
+        if (skep_queues_send(queues, "default", &task, &err) != SKEP_OK ||
+            skep_queues_receive(queues, NULL, skep_in_ms(20000), &task, &err) != SKEP_OK || !skep_task_ok(task))
+            return 1;
+    }
+    for (int i = 0; i < 4; i++) {
+        task = nap_of(i < 1 ? 600000 : 1);
+        skep_task_add_bytes(task, big, BIG);
+        if (skep_queues_send(queues, "default", &task, &err) != SKEP_OK)
+            return 1;
+    }
+    (void)!write(STDOUT_FILENO, "y", 1);
+    for (;;)
+        pause();
+}
+
+static long spawn_client(const struct hive *h)
+{
+    const char *args[] = {"server_test", "client", h->uri, h->store_uri, NULL};
+    int out;
+    long pid = hive_spawn(args, &out);
+    char said = 0;
+
+    assert_int_equal(read(out, &said, 1), 1);
+    assert_int_equal(said, 'y');
+    close(out);
+    return pid;
+}
+
+/* The server ends with its last client, and kills its workers: objects do not stay for that. */
+static void killed_client_ends_all(void **state)
+{
+    skep_server_opts opts = SKEP_SERVER_OPTS_INIT;
+    struct hive h;
+    long client;
+
+    (void)state;
+    opts.until_clients_gone = 1;
+    hive_open(&h, "ipc", "local:?workers=2", &opts);
+    hive_store(&h, "other", 1000);
+    client = spawn_client(&h);
+    assert_int_equal(hive_objects(h.store), 7);
+    skep_queues_close(h.queues);
+    h.queues = NULL;
+    kill((pid_t)client, SIGKILL);
+    waitpid((pid_t)client, NULL, 0);
+    ASSERT_OK(skep_server_wait(h.server, skep_in_ms(30000), ERR));
+    skep_server_close(h.server);
+    h.server = NULL;
+    assert_int_equal(hive_objects(h.store), 0);
+    hive_close(&h);
+}
+
+/* Objects go while all workers are in methods. */
+static void evicts_beside_methods(void **state)
+{
+    skep_task *task = nap_of(600000);
+    struct hive h;
+    long client;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=2", NULL);
+    hive_store(&h, "other", 1000);
+    client = spawn_client(&h);
+    hive_send(&h, "default", &task);
+    kill((pid_t)client, SIGKILL);
+    waitpid((pid_t)client, NULL, 0);
+    while (hive_objects(h.store) > 1) /* the input of the task that runs stays */
+        assert_int_equal(skep_queues_receive(h.queues, NULL, skep_in_ms(10), &task, NULL), SKEP_ETIMEDOUT);
+    skep_server_close(h.server);
+    h.server = NULL;
+    hive_close(&h);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(early_tasks),
         cmocka_unit_test(half_a_start),
+        cmocka_unit_test(killed_client_ends_all),
+        cmocka_unit_test(evicts_beside_methods),
     };
     const char *how = getenv(HOW);
 
     if (how != NULL && getenv(SKEPI_WORKER_VARIABLE) != NULL)
         start_as_asked(how);
     skep_worker_if_asked(argc, argv, methods);
+    if (argc > 3 && strcmp(argv[1], "client") == 0)
+        return client_main(argv[2], argv[3]);
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,6 @@ enum skepi_control_kind {
     SKEPI_NAMES,  /* client, threshold; topic, the store's identity or "" */
     SKEPI_ALSO,   /* client; a store's identity that its proxies lead to */
     SKEPI_FORGET, /* client: it is gone */
-    SKEPI_EVICT,  /* client; handles that the queues made and nobody waits for any more */
     SKEPI_LIFT,   /* what follows was not taken back: see page.h */
     SKEPI_CONTROL_END
 };

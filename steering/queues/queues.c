@@ -73,7 +73,7 @@ static int wait_for_answer(struct skep_queues *q, struct skepi_topic *topic, ske
 
     while (topic->agreed == 0 && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
         if (q->polling)
-            skepi_queues_wait(q, topic, skep_in_ms(1));
+            skepi_queues_wait(q, topic, 1, by_ns);
         else
             skepi_queues_poll(q, by_ns);
     }
@@ -105,6 +105,7 @@ static int set_store(struct skep_queues *q, struct skepi_topic *topic, const ske
     if ((rc = skepi_queues_say(q, &control)) != SKEP_OK)
         return skep_fail(err, rc, "no memory for topic '%s'", topic->name);
     topic->declared = 1;
+    skepi_queues_flush(q); /* whoever polls may do so for long */
     if ((rc = wait_for_answer(q, topic, err)) != SKEP_OK)
         return rc;
     topic->store = o->store == NULL ? NULL : skep_store_ref(o->store);
@@ -137,15 +138,13 @@ int skep_queues_topic(skep_queues *queues, const char *name, const skep_topic_op
 
 int skep_queues_stop_server(skep_queues *queues, skep_error *err)
 {
-    const struct skepi_control stop = {.kind = SKEPI_STOP};
     int rc;
 
     pthread_mutex_lock(&queues->lock);
     if ((rc = queues->gone.code) != SKEP_OK) {
         skep_fail(err, rc, "%s", queues->gone.text);
-    } else if ((rc = skepi_queues_say(queues, &stop)) != SKEP_OK) {
-        skep_fail(err, rc, "no memory to stop the server");
     } else {
+        queues->stop_asked = 1;
         skepi_queues_flush(queues);
     }
     pthread_mutex_unlock(&queues->lock);
@@ -211,10 +210,10 @@ static void say_bye(struct skep_queues *q)
     skepi_outbox_drop(&q->out, q->out.bytes);
     q->in_flight = 0;
     if (skepi_queues_say(q, &bye) == SKEP_OK)
-        while (!q->dismissed && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
+        while (!q->dismissed && !q->left && skep_now_ns() < by_ns) {
             q->stalled = 0; /* the helper has ended */
             skepi_queues_flush(q);
-            skepi_queues_poll(q, q->out.n + q->sending.n == 0 ? by_ns : skep_in_ms(1));
+            skepi_queues_poll(q, skepi_queues_unsent(q) ? skep_in_ms(1) : by_ns);
         }
     pthread_mutex_unlock(&q->lock);
 }
@@ -232,6 +231,7 @@ void skep_queues_close(skep_queues *queues)
     free_topics(queues);
     for (size_t i = 0; i < queues->n_arrivals; i++)
         skepi_chunk_unref(queues->arrivals[i].chunk);
+    skepi_outbox_fini(&queues->words);
     skepi_outbox_fini(&queues->out);
     skepi_outbox_fini(&queues->sending);
     if (queues->wake.fd >= 0)
@@ -272,7 +272,7 @@ static int say_hello(struct skep_queues *q, uint64_t by_ns, skep_error *err)
     uint64_t patience = skep_in_ms(ANSWER_MS);
     int rc;
 
-    by_ns = by_ns > patience ? by_ns : patience;
+    by_ns = by_ns < patience ? by_ns : patience;
     pthread_mutex_lock(&q->lock);
     rc = skepi_queues_say(q, &hello);
     while (rc == SKEP_OK && !q->welcomed && q->gone.code == SKEP_OK && skep_now_ns() < by_ns)

@@ -38,9 +38,10 @@ struct skepi_arrival { /* an answer, as it came from the socket */
     skep_task *task; /* NULL: nobody waits for it */
 };
 
-struct skepi_waiter { /* a thread in receive that does not poll */
+struct skepi_waiter { /* a thread that waits and does not poll */
     struct skepi_waiter *next;
     const struct skepi_topic *topic; /* NULL: any */
+    int for_answer;                  /* not for a result: for what the server says to the topic */
     int woken;
     pthread_cond_t cond;
 };
@@ -70,14 +71,17 @@ struct skep_queues {
     struct skepi_slot *slots;
     uint32_t n_slots, free_slot; /* UINT32_MAX: none */
     size_t active;
-    skep_error gone; /* code: the server is gone; SKEP_OK: it is there */
+    skep_error gone;         /* code: the server is gone; SKEP_OK: it is there */
+    int left;                /* and all that it said was taken: nothing more comes */
     int welcomed, dismissed; /* the server has said WELCOME, BYE */
 
-    struct skepi_outbox out, sending;
-    int64_t in_flight; /* bytes of unanswered tasks that were sent */
-    int flushing;      /* somebody sends */
-    int stalled;       /* the socket is full: the helper waits for it */
-    unsigned tokens;   /* sends that may go at once, each with a call of its own */
+    struct skepi_outbox words;        /* what is not a task: in front of the tasks, and whatever the window is */
+    struct skepi_outbox out, sending; /* tasks; what is on its way to the socket */
+    int stop_asked;                   /* STOP goes behind the tasks that the window takes */
+    uint64_t in_flight;               /* bytes of unanswered tasks that were sent */
+    int flushing;                     /* somebody sends */
+    int stalled;                      /* the socket is full: the helper waits for it */
+    unsigned tokens;                  /* sends that may go at once, each with a call of its own */
     uint64_t token_ns, sends;
     pthread_t helper;
     int has_helper, helper_asleep, closing;
@@ -90,17 +94,19 @@ struct skep_queues {
 /* send.c, with the lock held */
 struct skepi_topic *skepi_topic_find(struct skep_queues *queues, const char *name); /* NULL: not declared */
 void skepi_queues_flush(struct skep_queues *queues); /* send what may be sent; lets go of the lock meanwhile */
-int skepi_queues_say(struct skep_queues *queues, const struct skepi_control *control); /* at the end of what is to be sent */
+int skepi_queues_say(struct skep_queues *queues, const struct skepi_control *control); /* in front of tasks not sent yet */
+int skepi_queues_unsent(const struct skep_queues *queues);                             /* 1: there is something to be sent */
 void skepi_queues_end_helper(struct skep_queues *queues);                              /* without the lock */
 
 /* receive.c */
 extern const struct skepi_link_events skepi_queues_events;
 /* Poll once, until `by_ns` at most, and hand out what came. With the lock held, which it lets go of meanwhile. */
 void skepi_queues_poll(struct skep_queues *queues, uint64_t by_ns);
-/* Wait until somebody else who polls has something for `topic`, or wants this thread to poll. With the lock held. */
-void skepi_queues_wait(struct skep_queues *queues, const struct skepi_topic *topic, uint64_t by_ns);
-void skepi_queues_pass_on(
-    struct skep_queues *queues);                    /* nobody polls: let another one who waits do it. With the lock held */
+/* Wait until somebody else who polls has a result of `topic`, or, `for_answer`, what the server says to it; or wants this
+ * thread to poll. With the lock held. */
+void skepi_queues_wait(struct skep_queues *queues, const struct skepi_topic *topic, int for_answer, uint64_t by_ns);
+/* The last act of who polled or waited: somebody else polls, and nobody sleeps on a result. With the lock held. */
+void skepi_queues_pass_on(struct skep_queues *queues);
 void skepi_queues_poke(struct skep_queues *queues); /* all who wait shall look again. Without the lock */
 
 /* For thinkers: as skep_queues_receive, but SKEP_ECANCELED when `go_on` says 0. It is called with the lock held, and again

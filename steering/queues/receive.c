@@ -39,6 +39,12 @@ static int keep_arrival(struct skep_queues *q, struct skepi_message *message, st
     return SKEP_OK;
 }
 
+static void wake(struct skepi_waiter *w)
+{
+    w->woken = 1;
+    pthread_cond_signal(&w->cond);
+}
+
 static void topic_answered(struct skep_queues *q, const struct skepi_control *said)
 {
     struct skepi_topic *topic;
@@ -48,6 +54,9 @@ static void topic_answered(struct skep_queues *q, const struct skepi_control *sa
         topic->agreed = said->kind == SKEPI_AGREED ? 1 : (int)(int64_t)said->number[0];
         free(topic->refusal);
         topic->refusal = said->n > 1 ? strdup(said->text[1]) : NULL;
+        for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next)
+            if (w->for_answer && w->topic == topic)
+                wake(w);
     }
     pthread_mutex_unlock(&q->lock);
 }
@@ -94,8 +103,10 @@ static void queue_left(void *arg, struct skepi_peer *peer, const skep_error *why
     struct skep_queues *q = arg;
 
     pthread_mutex_lock(&q->lock);
-    skep_fail(&q->gone, why->code == SKEP_ECLOSED ? SKEP_ECLOSED : why->code, "%s: the task server (%s) is gone%s%s", q->uri,
-              peer->name, why->code == SKEP_ECLOSED ? "" : ": ", why->code == SKEP_ECLOSED ? "" : why->text);
+    q->left = 1;
+    if (q->gone.code == SKEP_OK)
+        skep_fail(&q->gone, why->code, "%s: the task server (%s) is gone%s%s", q->uri, peer->name,
+                  why->code == SKEP_ECLOSED ? "" : ": ", why->code == SKEP_ECLOSED ? "" : why->text);
     pthread_mutex_unlock(&q->lock);
 }
 
@@ -180,9 +191,8 @@ static void deliver(struct skep_queues *q, skep_task *task)
     *(topic->first == NULL ? &topic->first : &topic->last->next) = task;
     topic->last = task;
     for (w = q->waiters; w != NULL; w = w->next)
-        if (!w->woken && (w->topic == NULL || w->topic == topic)) {
-            w->woken = 1;
-            pthread_cond_signal(&w->cond);
+        if (!w->woken && !w->for_answer && (w->topic == NULL || w->topic == topic)) {
+            wake(w);
             return;
         }
 }
@@ -194,6 +204,15 @@ static skep_task *take_result(struct skepi_topic *topic)
     topic->first = task->next;
     skepi_move(&skepi_task_machine, &task->state, SKEPI_TASK_RECEIVED);
     return task;
+}
+
+static void wake_all(struct skep_queues *q)
+{
+    for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next)
+        wake(w);
+    if (q->polling)
+        eventfd_write(q->wake.fd, 1);
+    pthread_cond_broadcast(&q->idle);
 }
 
 /* ---- the server is gone -------------------------------------------------------------------------- */
@@ -238,10 +257,7 @@ static void fail_all(struct skep_queues *q)
         lost = task->next;
         deliver(q, task);
     }
-    for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next) {
-        w->woken = 1;
-        pthread_cond_signal(&w->cond);
-    }
+    wake_all(q);
 }
 
 /* ---- polling ------------------------------------------------------------------------------------- */
@@ -271,17 +287,17 @@ static void settle(struct skep_queues *q)
 
 void skepi_queues_poll(struct skep_queues *q, uint64_t by_ns)
 {
-    int was_gone = q->gone.code != SKEP_OK;
+    int had_left = q->left;
 
     q->polling = 1;
-    if (q->out.n > 0)
+    if (q->words.n + q->out.n > 0)
         skepi_queues_flush(q);
     pthread_mutex_unlock(&q->lock);
     skepi_loop_run(&q->loop, by_ns, NULL, &q->real_ns);
     pthread_mutex_lock(&q->lock);
     if (q->n_arrivals > 0)
         settle(q);
-    if (!was_gone && q->gone.code != SKEP_OK)
+    if (!had_left && q->left)
         fail_all(q);
     if (q->out.n > 0) /* the window may have room again */
         skepi_queues_flush(q);
@@ -295,9 +311,9 @@ static int timed_wait(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t by_n
     return by_ns == SKEP_FOREVER ? pthread_cond_wait(cond, lock) : pthread_cond_timedwait(cond, lock, &by);
 }
 
-void skepi_queues_wait(struct skep_queues *q, const struct skepi_topic *topic, uint64_t by_ns)
+void skepi_queues_wait(struct skep_queues *q, const struct skepi_topic *topic, int for_answer, uint64_t by_ns)
 {
-    struct skepi_waiter me = {.next = q->waiters, .topic = topic}, **here = &q->waiters;
+    struct skepi_waiter me = {.next = q->waiters, .topic = topic, .for_answer = for_answer}, **here = &q->waiters;
     pthread_condattr_t monotonic;
     int rc = 0;
 
@@ -314,27 +330,43 @@ void skepi_queues_wait(struct skep_queues *q, const struct skepi_topic *topic, u
     pthread_cond_destroy(&me.cond);
 }
 
+static int has_result(const struct skep_queues *q, const struct skepi_topic *wanted)
+{
+    const struct skepi_topic *t = q->topics;
+
+    if (wanted != NULL)
+        return wanted->first != NULL;
+    while (t != NULL && t->first == NULL)
+        t = t->next;
+    return t != NULL;
+}
+
+/* Somebody may have taken the result that another one was woken for. One who is awake and has something to take is enough:
+ * he comes by here when he leaves. */
+static void wake_for_results(struct skep_queues *q)
+{
+    struct skepi_waiter *asleep = NULL;
+
+    for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next) {
+        if (w->for_answer || !has_result(q, w->topic))
+            continue;
+        if (w->woken)
+            return;
+        asleep = w;
+    }
+    if (asleep != NULL)
+        wake(asleep);
+}
+
 void skepi_queues_pass_on(struct skep_queues *q)
 {
     struct skepi_waiter *w = q->waiters;
 
+    wake_for_results(q);
     while (w != NULL && w->woken)
         w = w->next;
-    if (q->polling || w == NULL)
-        return;
-    w->woken = 1;
-    pthread_cond_signal(&w->cond);
-}
-
-static void wake_all(struct skep_queues *q)
-{
-    for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next) {
-        w->woken = 1;
-        pthread_cond_signal(&w->cond);
-    }
-    if (q->polling)
-        eventfd_write(q->wake.fd, 1);
-    pthread_cond_broadcast(&q->idle);
+    if (!q->polling && w != NULL)
+        wake(w);
 }
 
 void skepi_queues_poke(struct skep_queues *q)
@@ -376,7 +408,7 @@ static int receive(struct skep_queues *q, struct skepi_topic *wanted, uint64_t b
     while ((topic = with_result(q, wanted)) == NULL) {
         if (watched != NULL && !watched->go_on(watched->arg))
             return SKEP_ECANCELED;
-        if (q->gone.code != SKEP_OK)
+        if (q->left)
             return skep_fail(err, q->gone.code, "%s", q->gone.text);
         if (late)
             return skep_fail(err, SKEP_ETIMEDOUT, "%s: no result%s%s in time", q->uri, wanted == NULL ? "" : " of topic ",
@@ -385,7 +417,7 @@ static int receive(struct skep_queues *q, struct skepi_topic *wanted, uint64_t b
         if (!q->polling)
             skepi_queues_poll(q, by_ns);
         else if (!late)
-            skepi_queues_wait(q, wanted, by_ns);
+            skepi_queues_wait(q, wanted, 0, by_ns);
     }
     *take = received(q, topic);
     return SKEP_OK;

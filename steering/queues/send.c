@@ -82,6 +82,23 @@ void skepi_queues_end_helper(struct skep_queues *q)
         pthread_join(q->helper, NULL);
 }
 
+/* What may go now: words first, since tasks may need them, then tasks as the window takes them. */
+static void gather(struct skep_queues *q)
+{
+    const struct skepi_control stop = {.kind = SKEPI_STOP};
+
+    skepi_outbox_move(&q->sending, &q->words, q->words.bytes);
+    if (q->in_flight < q->window)
+        q->in_flight += skepi_outbox_move(&q->sending, &q->out, (size_t)(q->window - q->in_flight));
+    if (q->stop_asked && skepi_control_add(&q->sending, &stop) == SKEP_OK)
+        q->stop_asked = 0;
+}
+
+int skepi_queues_unsent(const struct skep_queues *q)
+{
+    return q->words.n + q->out.n + q->sending.n > 0 || q->stop_asked;
+}
+
 void skepi_queues_flush(struct skep_queues *q)
 {
     int rc = SKEP_OK;
@@ -90,8 +107,7 @@ void skepi_queues_flush(struct skep_queues *q)
         return; /* who does it sees what is new when he is done */
     q->flushing = 1;
     while (rc == SKEP_OK && q->gone.code == SKEP_OK) {
-        if (q->in_flight < (int64_t)q->window)
-            q->in_flight += (int64_t)skepi_outbox_move(&q->sending, &q->out, (size_t)((int64_t)q->window - q->in_flight));
+        gather(q);
         if (q->sending.n == 0)
             break;
         pthread_mutex_unlock(&q->lock);
@@ -102,6 +118,13 @@ void skepi_queues_flush(struct skep_queues *q)
             call_helper(q);
             break;
         }
+    }
+    if (rc == SKEP_ECLOSED && q->gone.code == SKEP_OK)
+        skep_fail(&q->gone, SKEP_ECLOSED, "%s: the task server (%s) is gone", q->uri, q->peer->name);
+    if (q->gone.code != SKEP_OK) {
+        skepi_outbox_drop(&q->words, q->words.bytes);
+        skepi_outbox_drop(&q->out, q->out.bytes);
+        skepi_outbox_drop(&q->sending, q->sending.bytes);
     }
     q->flushing = 0;
 }
@@ -126,11 +149,7 @@ static void flush_in_time(struct skep_queues *q, uint64_t now_ns)
 
 int skepi_queues_say(struct skep_queues *q, const struct skepi_control *control)
 {
-    size_t before = q->out.bytes;
-    int rc = skepi_control_add(&q->out, control);
-
-    q->in_flight -= (int64_t)(q->out.bytes - before); /* the window is for tasks */
-    return rc;
+    return skepi_control_add(&q->words, control);
 }
 
 /* ---- inputs -------------------------------------------------------------------------------------- */

@@ -74,6 +74,11 @@ static int client_joined(void *arg, struct skepi_peer *peer)
     return SKEP_OK;
 }
 
+const char *skepi_said_store(const struct skepi_said *said)
+{
+    return said->control.text[said->control.kind == SKEPI_NAMES ? 1 : 0];
+}
+
 static void forget_said(struct skepi_said **here)
 {
     struct skepi_said *said = *here;
@@ -99,6 +104,7 @@ void skepi_client_done(struct skep_server *server, struct skepi_client *client)
         server->turn = client->next;
     while (client->said != NULL)
         forget_said(&client->said);
+    skep_policy_unref(client->policy);
     skepi_outbox_fini(&client->out);
     skepi_line_fini(&client->line);
     free(client);
@@ -167,6 +173,8 @@ static int keep_said(struct skep_server *server, struct skepi_client *client, co
     stpcpy(at, second);
     said->next = client->said;
     client->said = said;
+    skep_policy_unref(client->policy);
+    client->policy = NULL;
     for (int i = 0; i < server->n_seats; i++)
         if (server->seats[i].up)
             skepi_seat_say(server, i, &said->control);
@@ -183,15 +191,7 @@ void skepi_clients_introduce(struct skep_server *server, int seat)
 /* May workers use that store? Over links that are not this user's own, only if whoever started the server said so. */
 static int allowed(struct skep_server *server, const char *store, skep_error *err)
 {
-    skep_policy *policy = NULL;
-    int rc;
-
-    if (store[0] == '\0' || server->allow[0] == '\0')
-        return SKEP_OK;
-    if ((rc = skep_policy_parse(server->allow, &policy, err)) == SKEP_OK)
-        rc = skep_policy_check(policy, store, err);
-    skep_policy_unref(policy);
-    return rc;
+    return store[0] == '\0' || server->policy == NULL ? SKEP_OK : skep_policy_check(server->policy, store, err);
 }
 
 static int said_topic(struct skep_server *server, struct skepi_client *client, const struct skepi_control *told,

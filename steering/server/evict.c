@@ -2,31 +2,47 @@
 #include "steering/server/server.h"
 #include "steering/task/id.h"
 
+#include <skep/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVICT_WAIT_MS = 2000 };
-
-/* A worker has the stores open, and the time: the server's thread does it only when there is none. */
-static void evict(struct skep_server *server, uint32_t client, const char *handle)
+/* What the client's handles may lead to: the server's policy, else the stores that it named, which are this user's. */
+static skep_policy *policy_of(struct skep_server *server, struct skepi_client *client)
 {
-    const struct skepi_control control = {.kind = SKEPI_EVICT, .number = {client, 0}, .n = 1, .text = {handle}};
-    skep_proxy *proxy;
-    skep_error why;
-    int rc;
+    size_t size = sizeof "none";
+    char *text, *at;
 
-    for (int i = 0; i < server->n_seats; i++)
-        if (server->seats[i].up) {
-            skepi_seat_say(server, i, &control);
-            return;
+    if (server->policy != NULL)
+        return server->policy;
+    if (client->policy != NULL)
+        return client->policy;
+    for (const struct skepi_said *s = client->said; s != NULL; s = s->next)
+        size += strlen(skepi_said_store(s)) + 1;
+    if ((text = malloc(size)) == NULL)
+        return NULL;
+    at = text;
+    for (const struct skepi_said *s = client->said; s != NULL; s = s->next)
+        if (skepi_said_store(s)[0] != '\0') {
+            at = at == text ? text : stpcpy(at, " ");
+            at = stpcpy(at, skepi_said_store(s));
         }
-    if ((rc = skep_proxy_open(handle, NULL, &proxy, &why)) == SKEP_OK) {
-        rc = skep_proxy_evict(proxy, skep_in_ms(EVICT_WAIT_MS), &why);
-        skep_proxy_unref(proxy);
-    }
-    if (rc != SKEP_OK)
-        skep_log(SKEP_LOG_WARN, "server", "an object stays in its store: %s", why.text);
+    if (at == text)
+        stpcpy(text, "none");
+    if (skep_policy_parse(text, &client->policy, NULL) != SKEP_OK)
+        client->policy = NULL;
+    free(text);
+    return client->policy;
+}
+
+static void evict(struct skep_server *server, struct skepi_client *client, const char *handle)
+{
+    skep_policy *policy = policy_of(server, client);
+
+    if (policy != NULL)
+        skepi_janitor_add(&server->janitor, policy, handle);
+    else
+        skep_log(SKEP_LOG_WARN, "server", "objects of a client stay in their stores: no memory to evict them");
 }
 
 static uint32_t values_of(const struct skepi_record *record)
@@ -74,7 +90,7 @@ void skepi_evict_handed(struct skep_server *server, struct skepi_client *client)
 {
     for (unsigned i = 0; i < SKEPI_HANDED_MAX && client->handed != NULL; i++)
         if (client->handed[i] != NULL)
-            evict(server, client->number, client->handed[i]);
+            evict(server, client, client->handed[i]);
     skepi_forget_handed(client);
 }
 
@@ -91,7 +107,7 @@ void skepi_evict_now(struct skep_server *server, struct skepi_client *client, co
     for (uint32_t n = values_of(record); n > 0; n--) {
         skepi_record_next(&at, &value);
         if ((value.flags & SKEPI_VALUE_OWNED) != 0)
-            evict(server, client->number, value.data);
+            evict(server, client, value.data);
     }
 }
 
@@ -110,7 +126,7 @@ void skepi_evict_lost(struct skep_server *server, const struct skepi_ticket *tic
             continue;
         skepi_id_value_key(ticket->record->id, ticket->record->attempt, key);
         if (snprintf(handle, sizeof handle, "%s#k=%s", s->control.text[1], key) < (int)sizeof handle)
-            evict(server, ticket->client->number, handle);
+            evict(server, ticket->client, handle);
         return;
     }
 }

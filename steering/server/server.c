@@ -13,9 +13,10 @@
 #include <unistd.h>
 
 enum {
-    CLOSE_GRACE_MS = 5000, /* for what runs when the server is closed */
-    SEND_GRACE_MS = 1000,  /* for results of clients that do not read */
-    WORKER_GRACE_MS = 1000 /* for workers that were told to end, before they are made to */
+    CLOSE_GRACE_MS = 5000,  /* for what runs when the server is closed */
+    SEND_GRACE_MS = 1000,   /* for results of clients that do not read */
+    WORKER_GRACE_MS = 1000, /* for workers that were told to end, before they are made to */
+    EVICT_GRACE_MS = 5000,  /* for objects that nobody waits for */
 };
 
 /* ---- waiting for it ------------------------------------------------------------------------------ */
@@ -188,6 +189,7 @@ static void server_free(struct skep_server *server)
     if (server->link != NULL)
         server->link_ops->close(server->link);
     skepi_clients_fini(server);
+    skepi_janitor_close(&server->janitor, skep_in_ms(EVICT_GRACE_MS));
     while ((ticket = server->spare) != NULL) {
         server->spare = ticket->next;
         free(ticket);
@@ -200,6 +202,7 @@ static void server_free(struct skep_server *server)
     pthread_mutex_destroy(&server->lock);
     free(server->methods);
     free(server->method_list);
+    skep_policy_unref(server->policy);
     free(server->allow);
     free(server->seats);
     free(server);
@@ -223,14 +226,12 @@ static int open_link(struct skep_server *server, const char *text, uint64_t by_n
 static int find_allowed(struct skep_server *server, const char *given, skep_error *err)
 {
     const char *allow = given != NULL ? given : getenv("SKEP_ALLOW");
-    skep_policy *policy = NULL;
     int rc;
 
     if (allow == NULL || allow[0] == '\0')
         allow = server->link_ops->trusted ? "" : "none";
-    if (allow[0] != '\0' && (rc = skep_policy_parse(allow, &policy, err)) != SKEP_OK)
+    if (allow[0] != '\0' && (rc = skep_policy_parse(allow, &server->policy, err)) != SKEP_OK)
         return rc;
-    skep_policy_unref(policy);
     return (server->allow = strdup(allow)) != NULL ? SKEP_OK : skep_fail(err, SKEP_ENOMEM, "no memory for a policy");
 }
 
@@ -299,6 +300,8 @@ int skep_server_open(const char *uri, const char *engine, const skep_server_opts
         rc = find_allowed(server, o.allow, err);
     if (rc == SKEP_OK)
         rc = open_engine(server, engine, err);
+    if (rc == SKEP_OK)
+        rc = skepi_janitor_start(&server->janitor, err);
     if (rc == SKEP_OK)
         rc = start_thread(server, err);
     if (rc == SKEP_OK)

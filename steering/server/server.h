@@ -10,6 +10,7 @@
 
 #include "steering/engines/engine.h"
 #include "steering/queues/link.h"
+#include "steering/server/janitor.h"
 #include "steering/server/ticket.h"
 
 #include <pthread.h>
@@ -47,8 +48,9 @@ struct skepi_client {
     struct skepi_line line;
     size_t given; /* of its tasks, to workers */
     struct skepi_said *said;
-    char **handed;     /* handles of big values that it was given: it evicts them, unless it dies before. A ring */
-    unsigned n_handed; /* so far */
+    skep_policy *policy; /* of its stores; NULL: not made yet */
+    char **handed;       /* handles of big values that it was given: it evicts them, unless it dies before. A ring */
+    unsigned n_handed;   /* so far */
 };
 
 struct skepi_seat { /* of one worker */
@@ -94,7 +96,9 @@ struct skep_server {
     uint64_t now_ns, real_ns; /* of this round of the loop */
     uint64_t engine_ns;       /* when the engine's tick is due */
     skep_error hopeless;      /* code: why no worker starts any more; SKEP_OK: they do */
-    char *allow;              /* what handles may lead to; "": the stores of the clients, who are this user */
+    struct skepi_janitor janitor;
+    skep_policy *policy; /* of `allow`; NULL: "" */
+    char *allow;         /* what handles may lead to; "": the stores of the clients, who are this user */
     char address[SKEP_URI_MAX], host[SKEPI_NAME_MAX];
     pthread_t thread;
     int has_thread;
@@ -117,6 +121,7 @@ int skepi_clients_unsent(const struct skep_server *server); /* 1: results wait t
 void skepi_client_done(struct skep_server *server, struct skepi_client *client); /* free it if it is gone and has no tasks */
 void skepi_clients_introduce(struct skep_server *server, int seat); /* tell a new worker what clients have said */
 void skepi_clients_fini(struct skep_server *server);
+const char *skepi_said_store(const struct skepi_said *said); /* "": a topic without one */
 
 /* dispatch.c */
 extern const struct skepi_engine_events skepi_worker_events;

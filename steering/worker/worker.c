@@ -203,24 +203,6 @@ static int set_up(struct worker *w, const struct skepi_control *said, skep_error
     return skepi_names_init(&w->names, said->text[0], err);
 }
 
-/* Objects that nobody waits for any more. */
-static void evict(struct worker *w, const struct skepi_control *said)
-{
-    skep_proxy *proxy;
-    skep_error why;
-
-    for (unsigned i = 0; i < said->n; i++) {
-        int rc = skep_proxy_open(said->text[i], skepi_names_policy(&w->names), &proxy, &why);
-
-        if (rc == SKEP_OK) {
-            rc = skep_proxy_evict(proxy, skep_in_ms(10000), &why);
-            skep_proxy_unref(proxy);
-        }
-        if (rc != SKEP_OK)
-            skep_log(SKEP_LOG_WARN, "worker", "an object stays in its store: %s", why.text);
-    }
-}
-
 static int take_message(void *arg, struct skepi_message *message, struct skepi_chunk *chunk, skep_error *err)
 {
     struct worker *w = arg;
@@ -242,9 +224,6 @@ static int take_message(void *arg, struct skepi_message *message, struct skepi_c
     case SKEPI_FORGET:
         skepi_models_forget(&w->models);
         return skepi_names_forget(&w->names, (uint32_t)said.number[0], err);
-    case SKEPI_EVICT:
-        evict(w, &said);
-        return SKEP_OK;
     case SKEPI_LIFT:
         skepi_page_lift(w->page);
         return SKEP_OK;
