@@ -208,7 +208,6 @@ static void say_bye(struct skep_queues *q)
         return;
     pthread_mutex_lock(&q->lock);
     skepi_outbox_drop(&q->out, q->out.bytes);
-    q->in_flight = 0;
     if (skepi_queues_say(q, &bye) == SKEP_OK)
         while (!q->dismissed && !q->left && skep_now_ns() < by_ns) {
             q->stalled = 0; /* the helper has ended */

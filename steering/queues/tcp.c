@@ -49,7 +49,8 @@ struct tcp {
     struct skepi_watch again;   /* an eventfd: there may be more than the descriptor tells */
     struct skepi_watch timer;   /* listening: words to clients, and retries */
     struct skepi_watch monitor; /* connected: the socket's events */
-    pthread_mutex_t lock;       /* rank 7; guards the socket, which is asked never to wait */
+    pthread_mutex_t lock;       /* rank 7; guards the sockets, which are asked never to wait, and `disconnected` */
+    int disconnected;           /* connected: it was once, and is not any more */
     void *context, *zmq, *events_of;
     struct skepi_inbox in;
     struct tcp_peer *peers, *last;
@@ -132,6 +133,46 @@ static void look_again(struct tcp *tcp)
         eventfd_write(tcp->again.fd, 1);
 }
 
+/* The next of the socket's own events, or 0. With the lock held. */
+static int next_event(struct tcp *tcp)
+{
+    zmq_msg_t message;
+    uint16_t event = 0;
+
+    zmq_msg_init(&message);
+    if (zmq_msg_recv(&message, tcp->events_of, ZMQ_DONTWAIT) >= 0) {
+        if (zmq_msg_size(&message) >= sizeof event)
+            memcpy(&event, zmq_msg_data(&message), sizeof event);
+        while (zmq_msg_more(&message) && zmq_msg_recv(&message, tcp->events_of, ZMQ_DONTWAIT) >= 0)
+            ;
+    }
+    zmq_msg_close(&message);
+    return event;
+}
+
+/* At a client: 1: the server is not connected any more. All events are taken, for only then the descriptor tells of further
+ * ones. With the lock held. */
+static int is_disconnected(struct tcp *tcp)
+{
+    int event;
+
+    while (tcp->events_of != NULL && (event = next_event(tcp)) != 0)
+        tcp->disconnected |= event == ZMQ_EVENT_DISCONNECTED;
+    return tcp->disconnected;
+}
+
+/* ZeroMQ takes messages for who is gone. */
+static int is_cut(struct tcp *tcp)
+{
+    int cut;
+
+    pthread_mutex_lock(&tcp->lock);
+    if ((cut = is_disconnected(tcp)))
+        eventfd_write(tcp->again.fd, 1);
+    pthread_mutex_unlock(&tcp->lock);
+    return cut;
+}
+
 static int tcp_send(struct skepi_peer *peer, struct skepi_outbox *box)
 {
     struct tcp *tcp = link_of(peer);
@@ -139,6 +180,8 @@ static int tcp_send(struct skepi_peer *peer, struct skepi_outbox *box)
     size_t size;
     int went = 1, rc = SKEP_OK;
 
+    if (!tcp->listens && is_cut(tcp))
+        return SKEP_ECLOSED;
     while (box->n > 0 && went == 1 && rc == SKEP_OK) {
         if ((rc = next_message(box, &message, &size)) != SKEP_OK)
             break;
@@ -385,32 +428,15 @@ static void timer_ready(struct skepi_watch *watch, uint32_t events)
         set_timer(tcp, wants ? RETRY_MS : BEAT_MS);
 }
 
-/* The next of the socket's own events, or 0. */
-static int next_event(struct tcp *tcp)
-{
-    zmq_msg_t message;
-    uint16_t event = 0;
-
-    zmq_msg_init(&message);
-    if (zmq_msg_recv(&message, tcp->events_of, ZMQ_DONTWAIT) >= 0) {
-        if (zmq_msg_size(&message) >= sizeof event)
-            memcpy(&event, zmq_msg_data(&message), sizeof event);
-        while (zmq_msg_more(&message) && zmq_msg_recv(&message, tcp->events_of, ZMQ_DONTWAIT) >= 0)
-            ;
-    }
-    zmq_msg_close(&message);
-    return event;
-}
-
-/* At a client: is the server still connected? All events are taken, for only then the descriptor tells of further ones. */
 static void look_at_events(struct tcp *tcp)
 {
     skep_error gone;
-    int event, disconnected = 0;
+    int disconnected;
 
-    while (tcp->events_of != NULL && (event = next_event(tcp)) != 0)
-        disconnected |= event == ZMQ_EVENT_DISCONNECTED;
-    if (!disconnected)
+    pthread_mutex_lock(&tcp->lock);
+    disconnected = is_disconnected(tcp);
+    pthread_mutex_unlock(&tcp->lock);
+    if (!disconnected || tcp->peers->refused)
         return;
     while (receive_one(tcp)) /* what it said before counts */
         ;
