@@ -134,8 +134,6 @@ static int run(struct worker *w, struct method *method)
     code = method->as_given->func(call, method->as_given->arg);
     ended = skep_now_ns();
     atomic_store(&w->watcher.in_method, 0);
-    if (call->failure.code != SKEP_OK && code != SKEP_OK)
-        code = call->failure.code;
     if (code != SKEP_OK && call->made) {
         skepi_models_unput(&w->models);
         call->made = 0;
