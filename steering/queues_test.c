@@ -209,12 +209,18 @@ static int all_wait(void *arg)
     return n_waiting(crowd->hive) == crowd->n;
 }
 
+static int all_received(void *queues)
+{
+    return skep_queues_active(queues) == 0;
+}
+
 /* Who waits for any result takes the one that somebody else was woken for: that one's turn is not lost. */
 static void stolen_results(void **state)
 {
     struct hive h;
     struct receiver r[] = {{&h, "p", 1, 0}, {&h, "s", 1, 0}, {&h, "t", 1, 0}, {&h, NULL, 1, 0}, {&h, "default", 1, 0}};
     struct crowd crowd = {&h, 0};
+    uint64_t since;
 
     (void)state;
     hive_open(&h, "ipc", "local:?workers=1", NULL);
@@ -232,13 +238,13 @@ static void stolen_results(void **state)
     pthread_mutex_lock(&h.queues->lock); /* so that the answers for s and t are taken at once */
     nap_ms(400);
     pthread_mutex_unlock(&h.queues->lock);
-    pthread_join(r[4].thread, NULL);
-    pthread_join(r[3].thread, NULL); /* has one of s and t; the other is whose it is, or for the next on any topic */
+    since = skep_now_ns();
+    assert_true(hive_wait(all_received, h.queues));
+    assert_in_range(ms_since(since), 0, 1500); /* not when the receivers' time is over */
     send_nap(&h, "s", 0);
     send_nap(&h, "t", 0);
-    nap_ms(300);
     send_nap(&h, "p", 0);
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 5; i++)
         pthread_join(r[i].thread, NULL);
     for (int i = 0; i < 5; i++)
         assert_int_equal(r[i].rc, SKEP_OK);
