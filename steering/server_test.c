@@ -50,7 +50,22 @@ static int makes(skep_call *call, void *unused)
     return skep_call_return_bytes(call, big, BIG);
 }
 
-static const skep_method methods[] = {{"nap", nap, NULL}, {"makes", makes, NULL}, {0}};
+/* An input that is not there is none of its failure's business. */
+static int fails(skep_call *call, void *unused)
+{
+    int64_t value;
+
+    (void)unused;
+    (void)!skep_call_int(call, 7, &value);
+    return SKEP_EIO;
+}
+
+static const skep_method methods[] = {
+    {"nap", nap, NULL},
+    {"makes", makes, NULL},
+    {"fails", fails, NULL},
+    {0},
+};
 
 static skep_task *nap_of(int64_t ms)
 {
@@ -142,7 +157,7 @@ static void early_tasks(void **state)
             ok++;
         } else {
             assert_int_equal(skep_task_code(task), SKEP_EINVAL);
-            assert_non_null(strstr(skep_task_failure(task), "no method 'fly' here; there are: nap, makes"));
+            assert_non_null(strstr(skep_task_failure(task), "no method 'fly' here; there are: nap, makes, "));
         }
         skep_task_free(task);
     }
@@ -256,6 +271,134 @@ static void evicts_beside_methods(void **state)
     hive_close(&h);
 }
 
+/* ---- waiting ------------------------------------------------------------------------------------- */
+
+/* What has expired is not kept until its turn would have come. */
+static void expired_tasks_go(void **state)
+{
+    enum { TASKS = 200 };
+    skep_task *task = nap_of(600000);
+    struct hive h;
+    long before, after;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    hive_send(&h, "default", &task);
+    before = hive_rss_kib();
+    for (int i = 0; i < TASKS; i++) {
+        task = nap_of(1);
+        skep_task_add_bytes(task, big, BIG);
+        skep_task_set_deadline(task, skep_in_ms(3));
+        task = hive_run(&h, &task);
+        assert_int_equal(skep_task_code(task), SKEP_ETIMEDOUT);
+        skep_task_free(task);
+    }
+    after = hive_rss_kib();
+    print_message("%ld KiB more\n", after - before);
+    if (!HIVE_SANITIZED)
+        assert_true(after - before < TASKS * (BIG >> 10) / 4);
+    skep_server_close(h.server);
+    h.server = NULL;
+    hive_close(&h);
+}
+
+static long switches(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    char path[300], line[200];
+    struct dirent *e;
+    FILE *file;
+    long sum = 0, n;
+
+    assert_non_null(dir);
+    while ((e = readdir(dir)) != NULL) {
+        snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
+        if ((file = fopen(path, "r")) == NULL)
+            continue;
+        while (fgets(line, sizeof line, file) != NULL)
+            if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+                sum += n;
+        fclose(file);
+    }
+    closedir(dir);
+    return sum;
+}
+
+/* One task waits behind a long one at its worker: the server sleeps. */
+static void sleeps_behind_a_long_task(void **state)
+{
+    skep_task *task;
+    struct hive h;
+    long before;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    for (int i = 0; i < 60; i++) { /* now it takes next to nothing */
+        task = nap_of(0);
+        task = hive_run(&h, &task);
+        skep_task_free(task);
+    }
+    for (int i = 0; i < 2; i++) {
+        task = nap_of(i == 0 ? 1200 : 0);
+        hive_send(&h, "default", &task);
+    }
+    pause_ms(200);
+    before = switches();
+    pause_ms(600);
+    assert_in_range(switches() - before, 0, 100);
+    for (int i = 0; i < 2; i++)
+        skep_task_free(hive_receive(&h, NULL));
+    hive_close(&h);
+}
+
+/* ---- workers ------------------------------------------------------------------------------------- */
+
+static int has_restarted(void *server)
+{
+    skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+
+    ASSERT_OK(skep_server_worker_stats(server, 0, &stats));
+    return stats.restarts > 0;
+}
+
+/* Sums do not go backwards with a worker that dies. */
+static void idle_time_stays(void **state)
+{
+    skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+    struct hive h;
+    uint64_t idle;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    pause_ms(300);
+    ASSERT_OK(skep_server_worker_stats(h.server, 0, &stats));
+    idle = stats.idle_ns;
+    assert_true(idle > UINT64_C(200000000));
+    kill((pid_t)stats.pid, SIGKILL);
+    assert_true(hive_wait(has_restarted, h.server));
+    for (int i = 0; i < 2; i++) {
+        ASSERT_OK(skep_server_worker_stats(h.server, 0, &stats));
+        assert_true(stats.idle_ns >= idle);
+        skep_task_free(hive_run(&h, &(skep_task *){nap_of(1)})); /* the next is up */
+    }
+    hive_close(&h);
+}
+
+/* The code of a failure is what the method returned; the text of an input that could not be had explains it. */
+static void codes(void **state)
+{
+    skep_task *task = skep_task_new("fails");
+    struct hive h;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    task = hive_run(&h, &task);
+    assert_int_equal(skep_task_code(task), SKEP_EIO);
+    assert_non_null(strstr(skep_task_failure(task), "input 7"));
+    skep_task_free(task);
+    hive_close(&h);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +406,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(half_a_start),
         cmocka_unit_test(killed_client_ends_all),
         cmocka_unit_test(evicts_beside_methods),
+        cmocka_unit_test(expired_tasks_go),
+        cmocka_unit_test(sleeps_behind_a_long_task),
+        cmocka_unit_test(idle_time_stays),
+        cmocka_unit_test(codes),
     };
     const char *how = getenv(HOW);
 

@@ -67,50 +67,81 @@ static int name_store(skep_store *store, char identity[SKEP_URI_MAX], skep_error
 }
 
 /* Until the server has agreed, or not. With the lock held. */
-static int wait_for_answer(struct skep_queues *q, struct skepi_topic *topic, skep_error *err)
+static int wait_for_answer(struct skep_queues *q, const struct skepi_declared *declared, const char *name, skep_error *err)
 {
     uint64_t by_ns = skep_in_ms(ANSWER_MS);
 
-    while (topic->agreed == 0 && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
+    while (declared->agreed == 0 && q->gone.code == SKEP_OK && skep_now_ns() < by_ns) {
         if (q->polling)
-            skepi_queues_wait(q, topic, 1, by_ns);
+            skepi_queues_wait(q, NULL, 1, by_ns);
         else
             skepi_queues_poll(q, by_ns);
     }
     skepi_queues_pass_on(q);
-    if (topic->agreed == 1)
+    if (declared->agreed == 1)
         return SKEP_OK;
-    if (topic->agreed < 0)
-        return skep_fail(err, topic->agreed, "topic '%s': %s", topic->name, topic->refusal == NULL ? "" : topic->refusal);
+    if (declared->agreed < 0)
+        return skep_fail(err, declared->agreed, "topic '%s': %s", name, declared->refusal == NULL ? "" : declared->refusal);
     if (q->gone.code != SKEP_OK)
         return skep_fail(err, q->gone.code, "%s", q->gone.text);
     return skep_fail(err, SKEP_EUNREACH, "%s: the task server does not answer", q->uri);
 }
 
-/* What the topic does with big values from now on. With the lock held. */
-static int set_store(struct skep_queues *q, struct skepi_topic *topic, const skep_topic_opts *o, const char *identity,
-                     skep_error *err)
+/* The declaration of that pair, new or known. With the lock held. NULL: out of memory. */
+static struct skepi_declared *declare(struct skep_queues *q, const char *identity, uint64_t threshold)
 {
-    struct skepi_control control = {.kind = SKEPI_TOPIC, .n = 2, .text = {topic->name, identity}};
-    skep_store *old = topic->store;
+    struct skepi_declared *d = q->declared;
+    struct skepi_control control = {.kind = SKEPI_TOPIC, .number = {threshold}, .n = 1, .text = {identity}};
+    size_t size = strlen(identity) + 1;
+
+    while (d != NULL && (d->threshold != threshold || strcmp(d->identity, identity) != 0))
+        d = d->next;
+    if (d != NULL && d->agreed >= 0)
+        return d;
+    control.number[1] = d != NULL ? d->number : q->n_declared + 1;
+    if (d == NULL && (d = calloc(1, sizeof *d + size)) == NULL)
+        return NULL;
+    if (skepi_queues_say(q, &control) != SKEP_OK) {
+        if (d->number == 0)
+            free(d);
+        return NULL;
+    }
+    d->agreed = 0; /* who was refused asks again */
+    if (d->number == 0) {
+        d->number = ++q->n_declared;
+        d->threshold = threshold;
+        memcpy(d->identity, identity, size);
+        d->next = q->declared;
+        q->declared = d;
+    }
+    skepi_queues_flush(q); /* whoever polls may do so for long */
+    return d;
+}
+
+/* What the topic does with big values from now on. With the lock held. `*old` gets what is to be let go of without it. */
+static int set_store(struct skep_queues *q, struct skepi_topic *topic, const skep_topic_opts *o, const char *identity,
+                     skep_store **old, skep_error *err)
+{
+    struct skepi_declared *d = NULL, *before;
+    uint64_t threshold = o->threshold_bytes;
     int rc;
 
-    if (o->store == NULL && !topic->declared)
-        return SKEP_OK;
-    topic->threshold = o->threshold_bytes != SKEP_SIZE_UNKNOWN ? o->threshold_bytes
-                       : o->store == NULL                      ? 0
-                                                               : skep_store_threshold(o->store);
-    control.number[0] = topic->threshold;
-    topic->agreed = 0;
-    if ((rc = skepi_queues_say(q, &control)) != SKEP_OK)
-        return skep_fail(err, rc, "no memory for topic '%s'", topic->name);
-    topic->declared = 1;
-    skepi_queues_flush(q); /* whoever polls may do so for long */
-    if ((rc = wait_for_answer(q, topic, err)) != SKEP_OK)
-        return rc;
-    topic->store = o->store == NULL ? NULL : skep_store_ref(o->store);
-    memcpy(topic->identity, identity, strlen(identity) + 1);
-    skep_store_unref(old);
+    if (o->store != NULL) {
+        if (threshold == SKEP_SIZE_UNKNOWN)
+            threshold = skep_store_threshold(o->store);
+        if ((d = declare(q, identity, threshold)) == NULL)
+            return skep_fail(err, SKEP_ENOMEM, "no memory for topic '%s'", topic->name);
+        if ((rc = wait_for_answer(q, d, topic->name, err)) != SKEP_OK)
+            return rc;
+        if (d->topics++ == 0)
+            d->store = skep_store_ref(o->store);
+    }
+    before = topic->declared;
+    topic->declared = d;
+    if (before != NULL && --before->topics == 0) {
+        *old = before->store;
+        before->store = NULL;
+    }
     return SKEP_OK;
 }
 
@@ -119,6 +150,7 @@ int skep_queues_topic(skep_queues *queues, const char *name, const skep_topic_op
     skep_topic_opts o = SKEP_TOPIC_OPTS_INIT;
     char identity[SKEP_URI_MAX] = "";
     struct skepi_topic *topic;
+    skep_store *old = NULL;
     int rc;
 
     if (opts != NULL)
@@ -131,8 +163,9 @@ int skep_queues_topic(skep_queues *queues, const char *name, const skep_topic_op
     if ((topic = skepi_topic_find(queues, name)) == NULL && (topic = add_topic(queues, name)) == NULL)
         rc = skep_fail(err, SKEP_ENOMEM, "no memory for topic '%s'", name);
     else
-        rc = set_store(queues, topic, &o, identity, err);
+        rc = set_store(queues, topic, &o, identity, &old, err);
     pthread_mutex_unlock(&queues->lock);
+    skep_store_unref(old);
     return rc;
 }
 
@@ -185,9 +218,15 @@ static void free_topics(struct skep_queues *q)
             topic->first = task->next;
             skep_task_free(task);
         }
-        skep_store_unref(topic->store);
-        free(topic->refusal);
         free(topic);
+    }
+    while (q->declared != NULL) {
+        struct skepi_declared *d = q->declared;
+
+        q->declared = d->next;
+        skep_store_unref(d->store);
+        free(d->refusal);
+        free(d);
     }
     while (q->reached != NULL) {
         struct skepi_reached *r = q->reached;

@@ -14,17 +14,25 @@
 #include <pthread.h>
 #include <skep/queues.h>
 
+/* A store and a threshold, told to the server once under a number of their own. Each task carries the number that its topic
+ * had when it was sent, so that topics may change while tasks are under way. Lives as long as the queues. */
+struct skepi_declared {
+    struct skepi_declared *next;
+    uint32_t number;
+    unsigned topics;   /* that have it now */
+    skep_store *store; /* a reference; NULL: no topic has it now */
+    uint64_t threshold;
+    int agreed;    /* the server: 1: agrees; a SKEP_E*: refuses, `refusal` says why; 0: has not answered yet */
+    char *refusal; /* NULL: none */
+    char identity[];
+};
+
 struct skepi_topic { /* lives as long as the queues */
     struct skepi_topic *next;
     char name[SKEPI_NAME_MAX];
-    skep_store *store; /* or NULL; a reference */
-    char identity[SKEP_URI_MAX];
-    uint64_t threshold;
-    int declared;            /* the server was told, and ... */
-    int agreed;              /* ... 1: agrees; a SKEP_E*: refuses, `refusal` says why; 0: has not answered yet */
-    char *refusal;           /* NULL: none */
-    skep_task *first, *last; /* results */
-    size_t active;           /* sent, and not received yet */
+    struct skepi_declared *declared; /* where big values go; NULL: they stay where they are */
+    skep_task *first, *last;         /* results */
+    size_t active;                   /* sent, and not received yet */
 };
 
 struct skepi_slot { /* a task that is under way; `next` where it is none */
@@ -41,7 +49,7 @@ struct skepi_arrival { /* an answer, as it came from the socket */
 struct skepi_waiter { /* a thread that waits and does not poll */
     struct skepi_waiter *next;
     const struct skepi_topic *topic; /* NULL: any */
-    int for_answer;                  /* not for a result: for what the server says to the topic */
+    int for_answer;                  /* not for a result: for what the server says to a declaration */
     int woken;
     pthread_cond_t cond;
 };
@@ -67,6 +75,8 @@ struct skep_queues {
     pthread_mutex_t lock; /* rank 1; guards what follows, but for `sending` while `flushing` is set */
     pthread_cond_t idle;  /* nothing is active any more, or the link is gone */
     struct skepi_topic *topics, *last_topic;
+    struct skepi_declared *declared;
+    uint32_t n_declared;
     struct skepi_reached *reached;
     struct skepi_slot *slots;
     uint32_t n_slots, free_slot; /* UINT32_MAX: none */
@@ -102,8 +112,8 @@ void skepi_queues_end_helper(struct skep_queues *queues);                       
 extern const struct skepi_link_events skepi_queues_events;
 /* Poll once, until `by_ns` at most, and hand out what came. With the lock held, which it lets go of meanwhile. */
 void skepi_queues_poll(struct skep_queues *queues, uint64_t by_ns);
-/* Wait until somebody else who polls has a result of `topic`, or, `for_answer`, what the server says to it; or wants this
- * thread to poll. With the lock held. */
+/* Wait until somebody else who polls has a result of `topic`, or, `for_answer`, what the server says to a declaration; or
+ * wants this thread to poll. With the lock held. */
 void skepi_queues_wait(struct skep_queues *queues, const struct skepi_topic *topic, int for_answer, uint64_t by_ns);
 /* The last act of who polled or waited: somebody else polls, and nobody sleeps on a result. With the lock held. */
 void skepi_queues_pass_on(struct skep_queues *queues);

@@ -45,17 +45,19 @@ static void wake(struct skepi_waiter *w)
     pthread_cond_signal(&w->cond);
 }
 
-static void topic_answered(struct skep_queues *q, const struct skepi_control *said)
+static void declaration_answered(struct skep_queues *q, const struct skepi_control *said)
 {
-    struct skepi_topic *topic;
+    struct skepi_declared *d;
 
     pthread_mutex_lock(&q->lock);
-    if ((topic = skepi_topic_find(q, said->text[0])) != NULL && topic->agreed == 0) {
-        topic->agreed = said->kind == SKEPI_AGREED ? 1 : (int)(int64_t)said->number[0];
-        free(topic->refusal);
-        topic->refusal = said->n > 1 ? strdup(said->text[1]) : NULL;
+    for (d = q->declared; d != NULL && d->number != said->number[1]; d = d->next)
+        ;
+    if (d != NULL && d->agreed == 0) {
+        d->agreed = said->kind == SKEPI_AGREED ? 1 : (int)(int64_t)said->number[0];
+        free(d->refusal);
+        d->refusal = said->n > 0 ? strdup(said->text[0]) : NULL;
         for (struct skepi_waiter *w = q->waiters; w != NULL; w = w->next)
-            if (w->for_answer && w->topic == topic)
+            if (w->for_answer)
                 wake(w);
     }
     pthread_mutex_unlock(&q->lock);
@@ -82,9 +84,9 @@ static int queue_message(void *arg, struct skepi_peer *peer, struct skepi_messag
         return SKEP_OK;
     case SKEPI_AGREED:
     case SKEPI_REFUSED:
-        if (said.n == 0 || (said.kind == SKEPI_REFUSED && (int64_t)said.number[0] >= 0))
-            return skep_fail(err, SKEP_EFORMAT, "an answer about no topic");
-        topic_answered(q, &said);
+        if (said.kind == SKEPI_REFUSED && (int64_t)said.number[0] >= 0)
+            return skep_fail(err, SKEP_EFORMAT, "a refusal without a code");
+        declaration_answered(q, &said);
         return SKEP_OK;
     case SKEPI_BYE:
         pthread_mutex_lock(&q->lock);

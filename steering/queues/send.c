@@ -159,16 +159,16 @@ static size_t object_size(const struct skepi_value *value)
     return (size_t)value->bits + (size_t)skepi_value_is_text(value);
 }
 
-static int is_big(const struct skepi_value *value, const struct skepi_topic *topic)
+static int is_big(const struct skepi_value *value, const struct skepi_declared *declared)
 {
-    return topic->store != NULL && !skepi_value_is_scalar(value) && (value->flags & SKEPI_VALUE_PROXIED) == 0 &&
-           object_size(value) > topic->threshold;
+    return declared != NULL && !skepi_value_is_scalar(value) && (value->flags & SKEPI_VALUE_PROXIED) == 0 &&
+           object_size(value) > declared->threshold;
 }
 
-static int any_big(const skep_task *task, const struct skepi_topic *topic)
+static int any_big(const skep_task *task, const struct skepi_declared *declared)
 {
     for (uint32_t i = 0; i < task->n_inputs; i++)
-        if (is_big(&task->inputs[i], topic))
+        if (is_big(&task->inputs[i], declared))
             return 1;
     return 0;
 }
@@ -200,14 +200,14 @@ static int proxy_input(skep_task *task, struct skepi_value *value, skep_store *s
     return SKEP_OK;
 }
 
-/* Inputs above the threshold go to the store. Without the lock; `topic` is a copy. */
-static int proxy_inputs(skep_task *task, const struct skepi_topic *topic, skep_error *err)
+/* Inputs above the threshold go to the store. Without the lock. */
+static int proxy_inputs(skep_task *task, const struct skepi_declared *declared, skep_error *err)
 {
     int rc = SKEP_OK;
 
     for (uint32_t i = 0; i < task->n_inputs && rc == SKEP_OK; i++)
-        if (is_big(&task->inputs[i], topic))
-            rc = proxy_input(task, &task->inputs[i], topic->store, err);
+        if (is_big(&task->inputs[i], declared))
+            rc = proxy_input(task, &task->inputs[i], task->store, err);
     return rc;
 }
 
@@ -246,8 +246,8 @@ static int reach(struct skep_queues *q, const struct skepi_value *value)
     struct skepi_reached *r;
     struct skepi_control control = {.kind = SKEPI_STORE, .n = 1};
 
-    for (const struct skepi_topic *t = q->topics; t != NULL; t = t->next)
-        if (strlen(t->identity) == size && memcmp(t->identity, handle, size) == 0)
+    for (const struct skepi_declared *d = q->declared; d != NULL; d = d->next)
+        if (d->agreed == 1 && strlen(d->identity) == size && memcmp(d->identity, handle, size) == 0)
             return SKEP_OK;
     for (r = q->reached; r != NULL; r = r->next)
         if (strlen(r->identity) == size && memcmp(r->identity, handle, size) == 0)
@@ -341,8 +341,6 @@ static int enter(struct skep_queues *q, skep_task *task, struct skepi_topic *top
     if (q->ops->trusted && (rc = reach_all(q, task)) != SKEP_OK)
         return skep_fail(err, rc, "no memory to send a task");
     memcpy(task->topic, topic->name, sizeof task->topic);
-    if (topic->store != NULL && task->store == NULL)
-        task->store = skep_store_ref(topic->store);
     if ((rc = register_task(q, task, topic)) != SKEP_OK)
         return skep_fail(err, rc, "no memory to send a task");
     if ((rc = write_task(q, task, err)) != SKEP_OK)
@@ -368,18 +366,21 @@ static int check(const skep_task *task, skep_error *err)
 static int send_task(struct skep_queues *q, const char *name, skep_task *task, skep_error *err)
 {
     uint64_t since = skep_now_ns(), now;
-    struct skepi_topic *topic, copy;
+    const struct skepi_declared *declared;
+    struct skepi_topic *topic;
     int rc = SKEP_OK;
 
     pthread_mutex_lock(&q->lock);
     if ((topic = skepi_topic_find(q, name)) == NULL) {
         rc = skep_fail(err, SKEP_EINVAL, "topic '%s' is not declared: see skep_queues_topic", name == NULL ? "NULL" : name);
-    } else if (any_big(task, topic)) {
-        copy = (struct skepi_topic){.store = skep_store_ref(topic->store), .threshold = topic->threshold};
-        pthread_mutex_unlock(&q->lock);
-        rc = proxy_inputs(task, &copy, err);
-        task->store = copy.store;
-        pthread_mutex_lock(&q->lock);
+    } else if ((declared = topic->declared) != NULL) {
+        task->store = skep_store_ref(declared->store);
+        task->head.declared = declared->number;
+        if (any_big(task, declared)) {
+            pthread_mutex_unlock(&q->lock);
+            rc = proxy_inputs(task, declared, err);
+            pthread_mutex_lock(&q->lock);
+        }
     }
     if (rc == SKEP_OK) {
         count_referred(task);

@@ -74,11 +74,6 @@ static int client_joined(void *arg, struct skepi_peer *peer)
     return SKEP_OK;
 }
 
-const char *skepi_said_store(const struct skepi_said *said)
-{
-    return said->control.text[said->control.kind == SKEPI_NAMES ? 1 : 0];
-}
-
 static void forget_said(struct skepi_said **here)
 {
     struct skepi_said *said = *here;
@@ -153,24 +148,21 @@ void skepi_clients_fini(struct skep_server *server)
 
 static int keep_said(struct skep_server *server, struct skepi_client *client, const struct skepi_control *told)
 {
-    const int is_topic = told->kind == SKEPI_TOPIC;
-    const char *first = told->text[0], *second = is_topic ? told->text[1] : "";
-    struct skepi_said **here = &client->said, *said = malloc(sizeof *said + strlen(first) + strlen(second) + 2);
-    char *at = (char *)(said + 1);
+    const struct skepi_control control = {.kind = told->kind == SKEPI_TOPIC ? SKEPI_NAMES : SKEPI_ALSO,
+                                          .number = {client->number | told->number[1] << 32, told->number[0]},
+                                          .n = 1};
+    size_t size = strlen(told->text[0]) + 1;
+    struct skepi_said **here = &client->said, *said = malloc(sizeof *said + size);
 
     if (said == NULL)
         return SKEP_ENOMEM;
-    while (*here != NULL &&
-           ((*here)->control.kind != (is_topic ? SKEPI_NAMES : SKEPI_ALSO) || strcmp((*here)->control.text[0], first) != 0))
+    while (*here != NULL && ((*here)->control.kind != control.kind || (*here)->control.number[0] != control.number[0] ||
+                             (control.kind == SKEPI_ALSO && strcmp((*here)->control.text[0], told->text[0]) != 0)))
         here = &(*here)->next;
     if (*here != NULL)
         forget_said(here);
-    said->control = (struct skepi_control){
-        .kind = is_topic ? SKEPI_NAMES : SKEPI_ALSO, .number = {client->number, told->number[0]}, .n = is_topic ? 2 : 1};
-    said->control.text[0] = at;
-    at = stpcpy(at, first) + 1;
-    said->control.text[1] = at;
-    stpcpy(at, second);
+    said->control = control;
+    said->control.text[0] = memcpy(said + 1, told->text[0], size);
     said->next = client->said;
     client->said = said;
     skep_policy_unref(client->policy);
@@ -189,28 +181,24 @@ void skepi_clients_introduce(struct skep_server *server, int seat)
 }
 
 /* May workers use that store? Over links that are not this user's own, only if whoever started the server said so. */
-static int allowed(struct skep_server *server, const char *store, skep_error *err)
-{
-    return store[0] == '\0' || server->policy == NULL ? SKEP_OK : skep_policy_check(server->policy, store, err);
-}
-
 static int said_topic(struct skep_server *server, struct skepi_client *client, const struct skepi_control *told,
                       skep_error *err)
 {
     skep_error why;
     int rc;
 
-    if (told->n != 2 || told->text[0][0] == '\0')
-        return skep_fail(err, SKEP_EFORMAT, "a topic of %u words", told->n);
-    rc = allowed(server, told->text[1], &why);
+    if (told->n != 1 || told->text[0][0] == '\0' || told->number[1] == 0 || told->number[1] > UINT32_MAX)
+        return skep_fail(err, SKEP_EFORMAT, "a topic of %u words and number %llu", told->n,
+                         (unsigned long long)told->number[1]);
+    rc = server->policy == NULL ? SKEP_OK : skep_policy_check(server->policy, told->text[0], &why);
     if (rc == SKEP_OK && (rc = keep_said(server, client, told)) != SKEP_OK)
         skep_fail(&why, rc, "no memory for a topic");
     if (rc == SKEP_OK)
-        rc = say(client, (struct skepi_control){.kind = SKEPI_AGREED, .n = 1, .text = {told->text[0]}});
+        rc = say(client, (struct skepi_control){.kind = SKEPI_AGREED, .number = {0, told->number[1]}});
     else
         rc = say(client,
                  (struct skepi_control){
-                     .kind = SKEPI_REFUSED, .number = {(uint64_t)(int64_t)rc}, .n = 2, .text = {told->text[0], why.text}});
+                     .kind = SKEPI_REFUSED, .number = {(uint64_t)(int64_t)rc, told->number[1]}, .n = 1, .text = {why.text}});
     return rc == SKEP_OK ? SKEP_OK : skep_fail(err, rc, "answering a topic");
 }
 
@@ -244,6 +232,7 @@ static int said(struct skep_server *server, struct skepi_client *client, const s
     case SKEPI_STORE:
         if (told.n != 1)
             return skep_fail(err, SKEP_EFORMAT, "a store of %u words", told.n);
+        told.number[0] = told.number[1] = 0;
         return !server->link_ops->trusted ? SKEP_OK : keep_said(server, client, &told);
     case SKEPI_STOP:
         skepi_server_ask(server, SKEPI_DRAIN);

@@ -116,6 +116,7 @@ int skepi_ticket_new(struct skep_server *server, struct skepi_client *client, co
     record->client = client->number;
     record->stamp[SKEP_STAMP_RECEIVED] = server->real_ns;
     ticket->record = record;
+    ticket->priority = record->priority;
     ticket->chunk = skepi_chunk_ref(chunk);
     ticket->client = client;
     ticket->order = ++server->order;
@@ -253,12 +254,17 @@ static void becomes_idle(struct skep_server *server, struct skepi_seat *seat)
     atomic_store_explicit(&seat->idle_since, server->now_ns, memory_order_relaxed);
 }
 
-static void becomes_busy(struct skep_server *server, struct skepi_seat *seat)
+static void ends_idleness(struct skep_server *server, struct skepi_seat *seat)
 {
     uint64_t since = atomic_exchange_explicit(&seat->idle_since, 0, memory_order_relaxed);
 
     if (since != 0)
         add(&seat->idle, server->now_ns - since);
+}
+
+static void becomes_busy(struct skep_server *server, struct skepi_seat *seat)
+{
+    ends_idleness(server, seat);
     seat->progress_ns = server->now_ns;
 }
 
@@ -488,6 +494,7 @@ static void worker_down(void *arg, int worker, const struct skepi_death *death)
     if (seat->up)
         server->n_up--;
     seat->up = 0;
+    ends_idleness(server, seat);
     if (server->acting == SKEPI_RUN)
         add(&seat->restarts, 1);
     while (seat->n > 0) {
@@ -545,14 +552,23 @@ const struct skepi_engine_events skepi_worker_events = {
 /* Tasks whose deadline passed while they waited. */
 static uint64_t expire(struct skep_server *server)
 {
-    struct skepi_ticket *ticket;
+    struct skepi_ticket *ticket, *next;
+    struct skepi_client *client;
 
     while ((ticket = skepi_heap_first(&server->deadlines)) != NULL) {
         if (ticket->record->deadline_ns > server->real_ns)
             return server->now_ns + (ticket->record->deadline_ns - server->real_ns);
-        skepi_line_forget(&ticket->client->line, ticket);
+        client = ticket->client;
+        skepi_line_forget(&client->line, ticket);
         server->waiting--;
         fail(server, ticket, SKEP_ETIMEDOUT, SKEPI_NO_WORKER, 0, "its deadline passed before a worker was free");
+        skepi_chunk_unref(ticket->chunk);
+        ticket->chunk = NULL;
+        ticket->record = NULL;
+        for (ticket = skepi_line_purge(&client->line); ticket != NULL; ticket = next) {
+            next = ticket->next;
+            ticket_free(server, ticket);
+        }
     }
     return SKEP_FOREVER;
 }
@@ -590,9 +606,10 @@ static uint64_t unstick(struct skep_server *server)
 
         if (!seat->up || seat->n < 2)
             continue;
-        watch = 1;
-        if (server->now_ns - seat->progress_ns < STUCK_NS)
+        if (!seat->slow && server->now_ns - seat->progress_ns < STUCK_NS) {
+            watch = 1;
             continue;
+        }
         if (!seat->slow)
             server->engine_ops->nudge(server->engine, i);
         seat->slow = 1;

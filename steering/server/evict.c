@@ -18,15 +18,14 @@ static skep_policy *policy_of(struct skep_server *server, struct skepi_client *c
     if (client->policy != NULL)
         return client->policy;
     for (const struct skepi_said *s = client->said; s != NULL; s = s->next)
-        size += strlen(skepi_said_store(s)) + 1;
+        size += strlen(s->control.text[0]) + 1;
     if ((text = malloc(size)) == NULL)
         return NULL;
     at = text;
-    for (const struct skepi_said *s = client->said; s != NULL; s = s->next)
-        if (skepi_said_store(s)[0] != '\0') {
-            at = at == text ? text : stpcpy(at, " ");
-            at = stpcpy(at, skepi_said_store(s));
-        }
+    for (const struct skepi_said *s = client->said; s != NULL; s = s->next) {
+        at = at == text ? text : stpcpy(at, " ");
+        at = stpcpy(at, s->control.text[0]);
+    }
     if (at == text)
         stpcpy(text, "none");
     if (skep_policy_parse(text, &client->policy, NULL) != SKEP_OK)
@@ -116,16 +115,12 @@ void skepi_evict_now(struct skep_server *server, struct skepi_client *client, co
 void skepi_evict_lost(struct skep_server *server, const struct skepi_ticket *ticket)
 {
     char key[SKEPI_KEY_TEXT], handle[SKEP_HANDLE_MAX];
-    struct skepi_parts parts;
 
-    if (ticket->client->said == NULL ||
-        skepi_record_decode(ticket->record, ticket->record->message.length, &parts, NULL) != SKEP_OK)
-        return;
     for (const struct skepi_said *s = ticket->client->said; s != NULL; s = s->next) {
-        if (s->control.kind != SKEPI_NAMES || strcmp(s->control.text[0], parts.topic) != 0 || s->control.text[1][0] == '\0')
+        if (s->control.kind != SKEPI_NAMES || s->control.number[0] >> 32 != ticket->record->declared)
             continue;
         skepi_id_value_key(ticket->record->id, ticket->record->attempt, key);
-        if (snprintf(handle, sizeof handle, "%s#k=%s", s->control.text[1], key) < (int)sizeof handle)
+        if (snprintf(handle, sizeof handle, "%s#k=%s", s->control.text[0], key) < (int)sizeof handle)
             evict(server, ticket->client, handle);
         return;
     }

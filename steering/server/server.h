@@ -32,7 +32,7 @@ struct skepi_method {
     uint64_t ns; /* what it takes, about */
 };
 
-struct skepi_said { /* a topic, or a store that proxies lead to: what workers are told */
+struct skepi_said { /* a store of topics, or one that proxies lead to: what workers are told */
     struct skepi_said *next;
     struct skepi_control control; /* NAMES or ALSO; its texts lie behind */
 };
@@ -121,7 +121,6 @@ int skepi_clients_unsent(const struct skep_server *server); /* 1: results wait t
 void skepi_client_done(struct skep_server *server, struct skepi_client *client); /* free it if it is gone and has no tasks */
 void skepi_clients_introduce(struct skep_server *server, int seat); /* tell a new worker what clients have said */
 void skepi_clients_fini(struct skep_server *server);
-const char *skepi_said_store(const struct skepi_said *said); /* "": a topic without one */
 
 /* dispatch.c */
 extern const struct skepi_engine_events skepi_worker_events;

@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
+enum { STALE_MIN = 64 };
+
 /* ---- heaps --------------------------------------------------------------------------------------- */
 
 int skepi_before_by_priority(const struct skepi_ticket *a, const struct skepi_ticket *b)
 {
-    if (a->record->priority != b->record->priority)
-        return a->record->priority > b->record->priority;
+    if (a->priority != b->priority)
+        return a->priority > b->priority;
     return a->order < b->order;
 }
 
@@ -103,10 +105,16 @@ static void count(struct skepi_line *line, const struct skepi_ticket *ticket)
     line->bytes += ticket->record->message.length;
 }
 
+static void uncount(struct skepi_line *line, const struct skepi_ticket *ticket)
+{
+    line->n--;
+    line->bytes -= ticket->record->message.length;
+}
+
 int skepi_line_add(struct skepi_line *line, struct skepi_ticket *ticket)
 {
     ticket->next = NULL;
-    if (ticket->record->priority != 0) {
+    if (ticket->priority != 0) {
         if (skepi_heap_add(&line->others, ticket) != SKEP_OK)
             return SKEP_ENOMEM;
     } else {
@@ -119,7 +127,7 @@ int skepi_line_add(struct skepi_line *line, struct skepi_ticket *ticket)
 
 int skepi_line_return(struct skepi_line *line, struct skepi_ticket *ticket)
 {
-    if (ticket->record->priority != 0)
+    if (ticket->priority != 0)
         return skepi_line_add(line, ticket);
     ticket->next = line->first;
     if (line->first == NULL)
@@ -131,22 +139,63 @@ int skepi_line_return(struct skepi_line *line, struct skepi_ticket *ticket)
 
 void skepi_line_forget(struct skepi_line *line, const struct skepi_ticket *ticket)
 {
-    line->n--;
-    line->bytes -= ticket->record->message.length;
+    uncount(line, ticket);
+    line->stale++;
+}
+
+static int is_stale(const struct skepi_ticket *ticket)
+{
+    return ticket->state == SKEPI_TICKET_ANSWERED;
+}
+
+struct skepi_ticket *skepi_line_purge(struct skepi_line *line)
+{
+    struct skepi_ticket *out = NULL, *ticket, **here = &line->first;
+    size_t kept = 0;
+
+    if (line->stale < STALE_MIN || line->stale < line->n)
+        return NULL;
+    line->last = NULL;
+    while ((ticket = *here) != NULL) {
+        if (is_stale(ticket)) {
+            *here = ticket->next;
+            ticket->next = out;
+            out = ticket;
+        } else {
+            line->last = ticket;
+            here = &ticket->next;
+        }
+    }
+    for (size_t i = 1; i <= line->others.n; i++) {
+        ticket = line->others.tickets[i];
+        if (is_stale(ticket)) {
+            ticket->next = out;
+            out = ticket;
+        } else {
+            line->others.tickets[++kept] = ticket;
+        }
+    }
+    line->others.n = 0;
+    for (size_t i = 1; i <= kept; i++) /* there is room: each goes where one was */
+        (void)skepi_heap_add(&line->others, line->others.tickets[i]);
+    line->stale = 0;
+    return out;
 }
 
 struct skepi_ticket *skepi_line_take(struct skepi_line *line)
 {
     struct skepi_ticket *urgent = skepi_heap_first(&line->others), *ticket = line->first;
 
-    if (urgent != NULL && (ticket == NULL || urgent->record->priority > 0)) {
+    if (urgent != NULL && (ticket == NULL || urgent->priority > 0)) {
         skepi_heap_remove(&line->others, 1);
         ticket = urgent;
     } else if (ticket != NULL) {
         line->first = ticket->next;
     }
     if (ticket != NULL && ticket->state == SKEPI_TICKET_WAITING)
-        skepi_line_forget(line, ticket);
+        uncount(line, ticket);
+    else if (ticket != NULL)
+        line->stale--;
     return ticket;
 }
 

@@ -14,15 +14,16 @@ struct skepi_method;
 
 struct skepi_ticket {
     struct skepi_record *record; /* in the chunk that it was received into, passed on from there */
-    struct skepi_chunk *chunk;
+    struct skepi_chunk *chunk;   /* both NULL: ANSWERED where it stands */
     struct skepi_client *client;
     struct skepi_method *method; /* NULL: it came before any worker had said which there are */
     struct skepi_ticket *next;   /* in a line */
     uint64_t order;              /* by arrival */
-    uint64_t number;             /* GIVEN: the how manieth of its worker */
-    uint64_t expected_ns;        /* GIVEN: what its method took lately */
-    int state;                   /* enum skepi_ticket_state */
-    size_t place;                /* in the heap of deadlines, from 1; 0: not there */
+    int priority;
+    uint64_t number;      /* GIVEN: the how manieth of its worker */
+    uint64_t expected_ns; /* GIVEN: what its method took lately */
+    int state;            /* enum skepi_ticket_state */
+    size_t place;         /* in the heap of deadlines, from 1; 0: not there */
 };
 
 /* ---- heaps --------------------------------------------------------------------------------------- */
@@ -50,6 +51,7 @@ struct skepi_line {                    /* skepi_line_init */
     struct skepi_heap others;
     size_t n;     /* WAITING: those that were answered where they stood are not counted */
     size_t bytes; /* of their records */
+    size_t stale; /* those that were answered where they stand */
 };
 
 void skepi_line_init(struct skepi_line *line);
@@ -58,8 +60,10 @@ int skepi_line_add(struct skepi_line *line, struct skepi_ticket *ticket); /* SKE
 int skepi_line_return(struct skepi_line *line, struct skepi_ticket *ticket);
 /* The next one out of the line; NULL: none waits. ANSWERED ones come out in between. */
 struct skepi_ticket *skepi_line_take(struct skepi_line *line);
-/* It was answered where it stands. */
+/* It is answered where it stands. */
 void skepi_line_forget(struct skepi_line *line, const struct skepi_ticket *ticket);
+/* Those that were, once they are most of the line, out of it; chained by `next`. NULL: they are few. */
+struct skepi_ticket *skepi_line_purge(struct skepi_line *line);
 void skepi_line_fini(struct skepi_line *line); /* it is empty */
 
 #endif

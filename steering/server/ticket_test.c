@@ -17,7 +17,8 @@ struct waiting {
 
 static void init(struct waiting *w, uint64_t order, int priority, uint64_t deadline_ns)
 {
-    *w = (struct waiting){.ticket = {.order = order}, .record = {.priority = priority, .deadline_ns = deadline_ns}};
+    *w = (struct waiting){.ticket = {.order = order, .priority = priority},
+                          .record = {.priority = priority, .deadline_ns = deadline_ns}};
     w->record.message.length = 200;
     w->ticket.record = &w->record;
 }
@@ -131,6 +132,45 @@ static void answered_in_the_line(void **state)
     skepi_line_fini(&line);
 }
 
+/* Tasks that were answered where they stand do not pile up there, and those between them keep their order. */
+static void purges(void **state)
+{
+    static struct waiting w[N];
+    struct skepi_ticket *out = NULL, *last = NULL, *ticket;
+    struct skepi_line line;
+    unsigned n = 0;
+
+    (void)state;
+    skepi_line_init(&line);
+    for (unsigned i = 0; i < N; i++) {
+        init(&w[i], i, (int)(i % 2), 0);
+        assert_int_equal(skepi_line_add(&line, &w[i].ticket), SKEP_OK);
+    }
+    for (unsigned i = 0; i < N && out == NULL; i++) {
+        if (i % 10 == 0)
+            continue;
+        skepi_line_forget(&line, &w[i].ticket);
+        skepi_move(&skepi_ticket_machine, &w[i].ticket.state, SKEPI_TICKET_ANSWERED);
+        w[i].ticket.record = NULL; /* it is gone by then */
+        out = skepi_line_purge(&line);
+    }
+    assert_non_null(out);
+    for (; out != NULL; out = out->next, n++)
+        assert_int_equal(out->state, SKEPI_TICKET_ANSWERED);
+    assert_int_equal(line.n, N - n);
+    for (unsigned i = 0; i < N - n; i++) {
+        assert_non_null(ticket = skepi_line_take(&line));
+        assert_int_equal(ticket->state, SKEPI_TICKET_WAITING);
+        if (last != NULL && last->priority == ticket->priority)
+            assert_true(last->order < ticket->order);
+        last = ticket;
+    }
+    assert_null(skepi_line_take(&line));
+    assert_int_equal(line.n, 0);
+    assert_int_equal(line.bytes, 0);
+    skepi_line_fini(&line);
+}
+
 static void silent(int level, const char *component, const char *text, void *arg)
 {
     (void)component;
@@ -157,7 +197,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_come_first_served), cmocka_unit_test(priorities), cmocka_unit_test(heap_with_removals),
-        cmocka_unit_test(answered_in_the_line),    cmocka_unit_test(states),
+        cmocka_unit_test(answered_in_the_line),    cmocka_unit_test(purges),     cmocka_unit_test(states),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ struct skepi_record {
     uint64_t reply;       /* the sender's own, comes back unchanged */
     uint64_t deadline_ns; /* since 1970; 0: none */
     uint32_t client;      /* which of the server's clients sent it: the server writes it */
-    uint32_t slots;       /* resources that it occupies while it runs: 1 */
+    uint32_t declared;    /* which of its client's declared stores a big value goes to; 0: to none */
     uint64_t stamp[SKEP_STAMP_COUNT];
     uint64_t span[SKEP_SPAN_COUNT];
     uint64_t moved_bytes, referred_bytes, message_bytes, resolves;

@@ -56,7 +56,7 @@ skep_task *skep_task_new(const char *method)
     memset(task, 0, offsetof(struct skep_task, id_text));
     skepi_id_new(task->head.id);
     task->head.message.kind = SKEPI_TASK;
-    task->head.attempt = task->head.slots = 1;
+    task->head.attempt = 1;
     task->head.worker = SKEPI_NO_WORKER;
     task->head.stamp[SKEP_STAMP_CREATED] = skep_real_ns();
     task->inputs = task->few;

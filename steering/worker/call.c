@@ -31,7 +31,7 @@ int skepi_call_begin(struct skep_call *call, const struct skepi_parts *parts)
     call->failure.text[0] = call->id[0] = '\0';
     for (uint32_t i = 0; i < call->n_inputs; i++)
         skepi_record_next(&at, &call->inputs[i]);
-    call->topic = skepi_names_find(call->names, head->client, parts->topic);
+    call->topic = skepi_names_find(call->names, head->client, head->declared);
     return SKEP_OK;
 }
 
@@ -245,7 +245,7 @@ static int put(skep_call *call, struct skepi_value *value, const void *data, siz
     skep_error why;
     int rc;
 
-    if (call->topic == NULL || call->topic->store[0] == '\0' || size <= call->topic->threshold)
+    if (call->topic == NULL || size <= call->topic->threshold)
         return 0;
     skepi_id_value_key(call->parts.head->id, call->parts.head->attempt, key);
     rc = skepi_models_put(call->models, call->topic->store, key, data, size, &proxy, &why);

@@ -16,7 +16,7 @@ struct skep_call {
     struct skepi_parts parts;
     struct skepi_value *inputs; /* `room` of them, kept from task to task */
     uint32_t n_inputs, room;
-    const struct skepi_name *topic; /* NULL: the client said nothing about it */
+    const struct skepi_name *topic; /* NULL: it has no store */
     struct skepi_value value;
     int returned;
     int made; /* the value is an object that was put for it */

@@ -1,4 +1,4 @@
-/* names.c - topics and stores of the clients, and the policy for handles that follows from them. */
+/* names.c - the stores of the clients, and the policy for handles that follows from them. */
 #include "steering/worker/names.h"
 
 #include <stdlib.h>
@@ -20,8 +20,6 @@ static int renew_policy(struct skepi_names *names, skep_error *err)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a policy");
     at = stpcpy(text, "none");
     for (const struct skepi_name *n = names->first; n != NULL; n = n->next) {
-        if (n->store[0] == '\0')
-            continue;
         at = at == text + 4 ? text : stpcpy(at, " ");
         at = stpcpy(at, n->store);
     }
@@ -46,30 +44,28 @@ int skepi_names_init(struct skepi_names *names, const char *allow, skep_error *e
     return rc;
 }
 
-/* The topic's entry; with topic "" the entry of the store, whoever's topic it has. */
-static struct skepi_name *find(struct skepi_names *names, uint32_t client, const char *topic, const char *store)
+/* The entry of that number; with 0 that of the store. */
+static struct skepi_name *find(struct skepi_names *names, uint32_t client, uint32_t declared, const char *store)
 {
     struct skepi_name *n;
 
     for (n = names->first; n != NULL; n = n->next)
-        if (n->client == client && strcmp(n->topic, topic) == 0 && (topic[0] != '\0' || strcmp(n->store, store) == 0))
+        if (n->client == client && n->declared == declared && (declared != 0 || strcmp(n->store, store) == 0))
             break;
     return n;
 }
 
 int skepi_names_add(struct skepi_names *names, const struct skepi_control *said, skep_error *err)
 {
-    const int is_topic = said->kind == SKEPI_NAMES;
-    const char *topic = is_topic ? said->text[0] : "", *store = said->text[is_topic ? 1 : 0];
-    size_t topic_size = strlen(topic) + 1, store_size = strlen(store) + 1;
-    struct skepi_name *old = find(names, (uint32_t)said->number[0], topic, store), **here = &names->first;
-    struct skepi_name *fresh = malloc(sizeof *fresh + topic_size + store_size);
+    const uint32_t client = (uint32_t)said->number[0], declared = (uint32_t)(said->number[0] >> 32);
+    size_t size = strlen(said->text[0]) + 1;
+    struct skepi_name *old = find(names, client, declared, said->text[0]), **here = &names->first;
+    struct skepi_name *fresh = malloc(sizeof *fresh + size);
 
     if (fresh == NULL)
-        return skep_fail(err, SKEP_ENOMEM, "no memory for a topic");
-    *fresh = (struct skepi_name){.next = names->first, .client = (uint32_t)said->number[0], .threshold = said->number[1]};
-    fresh->topic = memcpy(fresh + 1, topic, topic_size);
-    fresh->store = memcpy((char *)(fresh + 1) + topic_size, store, store_size);
+        return skep_fail(err, SKEP_ENOMEM, "no memory for the name of a store");
+    *fresh = (struct skepi_name){.next = names->first, .client = client, .declared = declared, .threshold = said->number[1]};
+    memcpy(fresh->store, said->text[0], size);
     names->first = fresh;
     names->last_found = NULL;
     if (old != NULL) {
@@ -99,13 +95,13 @@ int skepi_names_forget(struct skepi_names *names, uint32_t client, skep_error *e
     return renew_policy(names, err);
 }
 
-const struct skepi_name *skepi_names_find(struct skepi_names *names, uint32_t client, const char *topic)
+const struct skepi_name *skepi_names_find(struct skepi_names *names, uint32_t client, uint32_t declared)
 {
     struct skepi_name *n = names->last_found;
 
-    if (n != NULL && n->client == client && strcmp(n->topic, topic) == 0)
-        return n;
-    if ((n = find(names, client, topic, "")) != NULL)
+    if (declared == 0 || (n != NULL && n->client == client && n->declared == declared))
+        return declared == 0 ? NULL : n;
+    if ((n = find(names, client, declared, "")) != NULL)
         names->last_found = n;
     return n;
 }

@@ -1,4 +1,4 @@
-/* names.h - what the clients of a server have told about their topics, as a worker knows it.
+/* names.h - what the clients of a server have told about their stores, as a worker knows it.
  *
  * Threads  [own].
  */
@@ -7,11 +7,11 @@
 
 #include "steering/queues/control.h"
 
-struct skepi_name { /* a topic of a client; or, without one, a store that its proxies lead to */
+struct skepi_name { /* a store of a client's topics; or one that its proxies lead to */
     struct skepi_name *next;
-    uint32_t client;
+    uint32_t client, declared; /* 0: its proxies lead there */
     uint64_t threshold;        /* bytes: what is larger goes to the store */
-    const char *topic, *store; /* "": none */
+    char store[];
 };
 
 struct skepi_names { /* all zero: none */
@@ -24,7 +24,7 @@ struct skepi_names { /* all zero: none */
 int skepi_names_init(struct skepi_names *names, const char *allow, skep_error *err);
 int skepi_names_add(struct skepi_names *names, const struct skepi_control *said, skep_error *err); /* NAMES, ALSO */
 int skepi_names_forget(struct skepi_names *names, uint32_t client, skep_error *err);
-const struct skepi_name *skepi_names_find(struct skepi_names *names, uint32_t client, const char *topic); /* or NULL */
+const struct skepi_name *skepi_names_find(struct skepi_names *names, uint32_t client, uint32_t declared); /* or NULL */
 skep_policy *skepi_names_policy(const struct skepi_names *names); /* lend: until the next change */
 void skepi_names_fini(struct skepi_names *names);
 

@@ -8,9 +8,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { EXIT_SECONDS = 5 };
+enum { EXIT_SECONDS = 5, MOURN_MS = 100 };
 
 static _Atomic int nudge_of_signal = -1; /* lock-free, as signal handlers demand */
 static _Atomic int terminated;
@@ -39,6 +40,18 @@ static void on_fault(int number)
         pause();
 }
 
+void skepi_watcher_mourn(const struct skepi_watcher *watcher)
+{
+    const struct timespec pause = {0, 500000};
+    struct pollfd p = {.fd = watcher->sock, .events = 0};
+    uint64_t by_ns = skep_in_ms(MOURN_MS);
+
+    if (watcher->parent == 0 || poll(&p, 1, 0) != 1 || (p.revents & POLLHUP) == 0)
+        return;
+    while (getppid() == watcher->parent && skep_now_ns() < by_ns)
+        nanosleep(&pause, NULL);
+}
+
 /* The method goes on, but its worker ends here: stores are closed, so that nothing of theirs stays behind. */
 static void leave(struct skepi_watcher *w)
 {
@@ -49,6 +62,7 @@ static void leave(struct skepi_watcher *w)
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         sigaction(faults[i], &action, NULL);
     skepi_answers_flush(w->answers);
+    skepi_watcher_mourn(w);
     skepi_models_leave(w->models);
     _exit(0);
 }

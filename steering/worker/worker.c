@@ -217,7 +217,7 @@ static int take_message(void *arg, struct skepi_message *message, struct skepi_c
         return set_up(w, &said, err);
     case SKEPI_NAMES:
     case SKEPI_ALSO:
-        return said.n != (said.kind == SKEPI_NAMES ? 2 : 1) ? skep_fail(err, SKEP_EFORMAT, "a topic of %u words", said.n)
+        return said.n != 1 ? skep_fail(err, SKEP_EFORMAT, "a topic of %u words", said.n)
                                                             : skepi_names_add(&w->names, &said, err);
     case SKEPI_FORGET:
         skepi_models_forget(&w->models);
@@ -285,6 +285,7 @@ static int start(struct worker *w, const skep_method *methods, skep_error *err)
         return rc;
     w->watcher.sock = SKEPI_FD_SOCKET;
     w->watcher.nudge = SKEPI_FD_NUDGE;
+    w->watcher.parent = (int)getppid();
     w->watcher.answers = &w->answers;
     w->watcher.models = &w->models;
     if ((rc = skepi_watcher_start(&w->watcher, err)) == SKEP_OK && say_methods(w) != SKEP_OK)
@@ -326,6 +327,7 @@ void skep_worker_if_asked(int argc, char **argv, const skep_method *methods)
         rc = serve(&w, &why);
     if (rc != SKEP_OK && rc != SKEP_ECLOSED)
         skep_log(SKEP_LOG_ERROR, "worker", "worker %d (pid %d): %s", w.call.worker, (int)getpid(), why.text);
+    skepi_watcher_mourn(&w.watcher);
     skepi_call_fini(&w.call);
     skepi_models_fini(&w.models);
     skepi_names_fini(&w.names);
