@@ -63,11 +63,12 @@ static int sum(skep_call *call, void *unused)
     const unsigned char *data;
     int64_t total = 0;
     size_t size;
+    int rc;
 
     (void)unused;
     for (int i = 0; i < skep_call_inputs(call); i++) {
-        if (skep_call_bytes(call, i, (const void **)&data, &size) != SKEP_OK)
-            return SKEP_EINVAL;
+        if ((rc = skep_call_bytes(call, i, (const void **)&data, &size)) != SKEP_OK)
+            return rc;
         for (size_t j = 0; j < size; j++)
             total += data[j];
     }
