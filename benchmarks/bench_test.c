@@ -231,22 +231,29 @@ static void json_escapes(void **state)
     char *text = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&text, &size);
-    struct bench_json json;
+    struct json_line json;
 
     (void)state;
     assert_non_null(out);
-    json = bench_json_begin(out, "r");
-    bench_json_text(&json, "a", "q\"\\\n\xff\xc3\xa9");
-    bench_json_open(&json, "b");
-    bench_json_uint(&json, "c", 1);
-    bench_json_bool(&json, "d", 1);
-    bench_json_close(&json);
-    bench_json_real(&json, "e", -1);
-    bench_json_text(&json, "f", NULL);
-    bench_json_end(&json);
+    json = json_line_begin(out, "r");
+    json_line_text(&json, "a", "q\"\\\n\xff\xc3\xa9");
+    json_line_open(&json, "b");
+    json_line_uint(&json, "c", 1);
+    json_line_bool(&json, "d", 1);
+    json_line_close(&json);
+    json_line_real(&json, "e", -1);
+    json_line_text(&json, "f", NULL);
+    json_line_array(&json, "g");
+    json_line_uint(&json, NULL, UINT64_MAX);
+    json_line_text(&json, NULL, "\x01 \x7f \xed\xa0\x80");
+    json_line_array_end(&json);
+    json_line_array(&json, "h");
+    json_line_array_end(&json);
+    json_line_end(&json);
     fclose(out);
     assert_string_equal(text, "{\"record\":\"r\",\"a\":\"q\\\"\\\\\\u000a\\ufffd\xc3\xa9\",\"b\":{\"c\":1,\"d\":true},"
-                              "\"e\":null,\"f\":null}\n");
+                              "\"e\":null,\"f\":null,\"g\":[18446744073709551615,\"\\u0001 \\u007f "
+                              "\\ufffd\\ufffd\\ufffd\"],\"h\":[]}\n");
     free(text);
 }
 

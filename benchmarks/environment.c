@@ -134,7 +134,7 @@ static void command_line(int argc, char **argv, char *out, size_t cap)
 
 void bench_environment_json(const struct bench_environment *env, FILE *out, int argc, char **argv)
 {
-    struct bench_json json = bench_json_begin(out, "environment");
+    struct json_line json = json_line_begin(out, "environment");
     char command[COMMAND_MAX], now[64];
     time_t seconds = (time_t)(skep_real_ns() / 1000000000u);
     struct tm utc;
@@ -142,24 +142,24 @@ void bench_environment_json(const struct bench_environment *env, FILE *out, int 
     command_line(argc, argv, command, sizeof command);
     gmtime_r(&seconds, &utc);
     strftime(now, sizeof now, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    bench_json_text(&json, "skep", SKEP_VERSION);
-    bench_json_text(&json, "commit", SKEP_BENCH_COMMIT[0] != '\0' ? SKEP_BENCH_COMMIT : NULL);
-    bench_json_text(&json, "build", BUILD);
-    bench_json_text(&json, "compiler", __VERSION__);
-    bench_json_text(&json, "time", now);
-    bench_json_text(&json, "command", command);
-    bench_json_text(&json, "cpu", env->cpu);
-    bench_json_int(&json, "cores", env->cores);
-    bench_json_text(&json, "governor", env->governor[0] != '\0' ? env->governor : NULL);
-    bench_json_text(&json, "kernel", env->kernel);
-    bench_json_uint(&json, "memory_bytes", env->memory_bytes);
-    bench_json_uint(&json, "memory_available_bytes", env->memory_available_bytes);
-    bench_json_text(&json, "huge_pages", env->thp);
-    bench_json_text(&json, "shm_huge_pages", env->shmem_thp);
-    bench_json_uint(&json, "shm_bytes", env->shm_bytes);
-    bench_json_uint(&json, "shm_free_bytes", env->shm_free_bytes);
-    bench_json_real(&json, "load", env->load);
-    bench_json_end(&json);
+    json_line_text(&json, "skep", SKEP_VERSION);
+    json_line_text(&json, "commit", SKEP_BENCH_COMMIT[0] != '\0' ? SKEP_BENCH_COMMIT : NULL);
+    json_line_text(&json, "build", BUILD);
+    json_line_text(&json, "compiler", __VERSION__);
+    json_line_text(&json, "time", now);
+    json_line_text(&json, "command", command);
+    json_line_text(&json, "cpu", env->cpu);
+    json_line_int(&json, "cores", env->cores);
+    json_line_text(&json, "governor", env->governor[0] != '\0' ? env->governor : NULL);
+    json_line_text(&json, "kernel", env->kernel);
+    json_line_uint(&json, "memory_bytes", env->memory_bytes);
+    json_line_uint(&json, "memory_available_bytes", env->memory_available_bytes);
+    json_line_text(&json, "huge_pages", env->thp);
+    json_line_text(&json, "shm_huge_pages", env->shmem_thp);
+    json_line_uint(&json, "shm_bytes", env->shm_bytes);
+    json_line_uint(&json, "shm_free_bytes", env->shm_free_bytes);
+    json_line_real(&json, "load", env->load);
+    json_line_end(&json);
 }
 
 void bench_environment_text(const struct bench_environment *env, FILE *out)

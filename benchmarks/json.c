@@ -4,22 +4,21 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* Bytes of the UTF-8 character that begins here; 0: none does. */
-static size_t character(const unsigned char *c)
+size_t json_line_utf8(const void *text, size_t left)
 {
-    size_t length = *c < 0x80                 ? 1
-                    : *c >= 0xc2 && *c < 0xe0 ? 2
-                    : *c >= 0xe0 && *c < 0xf0 ? 3
-                    : *c >= 0xf0 && *c < 0xf5 ? 4
-                                              : 0;
+    const unsigned char *s = text;
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 
-    for (size_t i = 1; i < length; i++)
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    if ((*c == 0xe0 && c[1] < 0xa0) || (*c == 0xed && c[1] > 0x9f) || (*c == 0xf0 && c[1] < 0x90) ||
-        (*c == 0xf4 && c[1] > 0x8f))
+    if (n == 0 || n > left)
         return 0;
-    return length;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    /* overlong forms, surrogates, and what lies past U+10FFFF */
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
 }
 
 /* Command lines may hold anything; JSON may not: what is not UTF-8 becomes U+FFFD. */
@@ -29,7 +28,7 @@ static void put_text(FILE *out, const char *text)
 
     fputc('"', out);
     while (*c != '\0') {
-        size_t length = character(c);
+        size_t length = json_line_utf8(c, 4);
 
         if (length == 0)
             fputs("\\ufffd", out);
@@ -44,21 +43,24 @@ static void put_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
-static void put_key(struct bench_json *json, const char *key)
+static void put_key(struct json_line *json, const char *key)
 {
-    fprintf(json->out, "%s\"%s\":", json->members++ > 0 ? "," : "", key);
+    if (json->members++ > 0)
+        fputc(',', json->out);
+    if (key != NULL)
+        fprintf(json->out, "\"%s\":", key);
 }
 
-struct bench_json bench_json_begin(FILE *out, const char *record)
+struct json_line json_line_begin(FILE *out, const char *record)
 {
-    struct bench_json json = {out, 0};
+    struct json_line json = {out, 0};
 
     fputc('{', out);
-    bench_json_text(&json, "record", record);
+    json_line_text(&json, "record", record);
     return json;
 }
 
-void bench_json_text(struct bench_json *json, const char *key, const char *value)
+void json_line_text(struct json_line *json, const char *key, const char *value)
 {
     put_key(json, key);
     if (value == NULL)
@@ -67,19 +69,19 @@ void bench_json_text(struct bench_json *json, const char *key, const char *value
         put_text(json->out, value);
 }
 
-void bench_json_uint(struct bench_json *json, const char *key, uint64_t value)
+void json_line_uint(struct json_line *json, const char *key, uint64_t value)
 {
     put_key(json, key);
     fprintf(json->out, "%" PRIu64, value);
 }
 
-void bench_json_int(struct bench_json *json, const char *key, int64_t value)
+void json_line_int(struct json_line *json, const char *key, int64_t value)
 {
     put_key(json, key);
     fprintf(json->out, "%" PRId64, value);
 }
 
-void bench_json_real(struct bench_json *json, const char *key, double value)
+void json_line_real(struct json_line *json, const char *key, double value)
 {
     put_key(json, key);
     if (!isfinite(value) || value < 0)
@@ -88,32 +90,45 @@ void bench_json_real(struct bench_json *json, const char *key, double value)
         fprintf(json->out, "%.10g", value);
 }
 
-void bench_json_bool(struct bench_json *json, const char *key, int value)
+void json_line_bool(struct json_line *json, const char *key, int value)
 {
     put_key(json, key);
     fputs(value ? "true" : "false", json->out);
 }
 
-void bench_json_null(struct bench_json *json, const char *key)
+void json_line_null(struct json_line *json, const char *key)
 {
     put_key(json, key);
     fputs("null", json->out);
 }
 
-void bench_json_open(struct bench_json *json, const char *key)
+void json_line_open(struct json_line *json, const char *key)
 {
     put_key(json, key);
     fputc('{', json->out);
     json->members = 0;
 }
 
-void bench_json_close(struct bench_json *json)
+void json_line_close(struct json_line *json)
 {
     fputc('}', json->out);
     json->members = 1;
 }
 
-void bench_json_end(struct bench_json *json)
+void json_line_array(struct json_line *json, const char *key)
+{
+    put_key(json, key);
+    fputc('[', json->out);
+    json->members = 0;
+}
+
+void json_line_array_end(struct json_line *json)
+{
+    fputc(']', json->out);
+    json->members = 1;
+}
+
+void json_line_end(struct json_line *json)
 {
     fputs("}\n", json->out);
     fflush(json->out);

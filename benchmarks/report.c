@@ -28,60 +28,59 @@ static double rate(const struct bench_result *result)
     return bytes * (double)result->ours.count * 1e9 / (double)result->ours.sum.ns;
 }
 
-static void quantile(struct bench_json *json, const char *key, struct bench_series *series, double q)
+static void quantile(struct json_line *json, const char *key, struct bench_series *series, double q)
 {
     if (series->count == 0)
-        bench_json_null(json, key);
+        json_line_null(json, key);
     else
-        bench_json_uint(json, key, bench_series_quantile(series, q));
+        json_line_uint(json, key, bench_series_quantile(series, q));
 }
 
-static void mean(struct bench_json *json, const char *key, const struct bench_series *series, uint64_t sum)
+static void mean(struct json_line *json, const char *key, const struct bench_series *series, uint64_t sum)
 {
     if (series->count == 0)
-        bench_json_null(json, key);
+        json_line_null(json, key);
     else
-        bench_json_real(json, key, bench_series_mean(series, sum));
+        json_line_real(json, key, bench_series_mean(series, sum));
 }
 
-static void baseline(struct bench_json *json, struct bench_result *result)
+static void baseline(struct json_line *json, struct bench_result *result)
 {
     if (result->raw == NULL) {
-        bench_json_null(json, "baseline");
-        bench_json_null(json, "ratio");
-        bench_json_null(json, "cpu_ratio");
+        json_line_null(json, "baseline");
+        json_line_null(json, "ratio");
+        json_line_null(json, "cpu_ratio");
         return;
     }
-    bench_json_open(json, "baseline");
-    bench_json_text(json, "name", result->raw->name);
+    json_line_open(json, "baseline");
+    json_line_text(json, "name", result->raw->name);
     quantile(json, "p50_ns", &result->theirs, 0.5);
     quantile(json, "p90_ns", &result->theirs, 0.9);
     mean(json, "mean_ns", &result->theirs, result->theirs.sum.ns);
     mean(json, "cpu_ns_per_op", &result->theirs, result->theirs.sum.cpu_ns);
     mean(json, "page_faults_per_op", &result->theirs, result->theirs.sum.faults);
-    bench_json_close(json);
-    bench_json_real(json, "ratio", bench_result_ratio(result));
-    bench_json_real(json, "cpu_ratio",
-                    result->theirs.sum.cpu_ns > 0 ? (double)result->ours.sum.cpu_ns / (double)result->theirs.sum.cpu_ns
-                                                  : -1);
+    json_line_close(json);
+    json_line_real(json, "ratio", bench_result_ratio(result));
+    json_line_real(json, "cpu_ratio",
+                   result->theirs.sum.cpu_ns > 0 ? (double)result->ours.sum.cpu_ns / (double)result->theirs.sum.cpu_ns : -1);
 }
 
 void bench_report_json(struct bench_result *result, FILE *out)
 {
-    struct bench_json json = bench_json_begin(out, "result");
+    struct json_line json = json_line_begin(out, "result");
     struct bench_series *ours = &result->ours;
     struct rusage usage;
 
-    bench_json_text(&json, "connector", result->road->scheme);
-    bench_json_text(&json, "uri", result->road->describe);
-    bench_json_text(&json, "op", result->op->name);
-    bench_json_uint(&json, "size_bytes", result->size);
+    json_line_text(&json, "connector", result->road->scheme);
+    json_line_text(&json, "uri", result->road->describe);
+    json_line_text(&json, "op", result->op->name);
+    json_line_uint(&json, "size_bytes", result->size);
     if (result->op->flags & BENCH_OP_RANGE)
-        bench_json_uint(&json, "range_bytes", result->range);
-    bench_json_uint(&json, "count", ours->count);
-    bench_json_uint(&json, "errors", result->errors);
-    bench_json_bool(&json, "verified", result->verified);
-    bench_json_text(&json, "checked", result->checked);
+        json_line_uint(&json, "range_bytes", result->range);
+    json_line_uint(&json, "count", ours->count);
+    json_line_uint(&json, "errors", result->errors);
+    json_line_bool(&json, "verified", result->verified);
+    json_line_text(&json, "checked", result->checked);
     quantile(&json, "p50_ns", ours, 0.5);
     quantile(&json, "p90_ns", ours, 0.9);
     quantile(&json, "p99_ns", ours, 0.99);
@@ -89,19 +88,19 @@ void bench_report_json(struct bench_result *result, FILE *out)
         quantile(&json, "p999_ns", ours, 0.999);
     quantile(&json, "max_ns", ours, 1);
     mean(&json, "mean_ns", ours, ours->sum.ns);
-    bench_json_real(&json, "bytes_per_s", rate(result));
+    json_line_real(&json, "bytes_per_s", rate(result));
     mean(&json, "cpu_ns_per_op", ours, ours->sum.cpu_ns);
     mean(&json, "cpu_user_ns_per_op", ours, ours->sum.user_ns);
     mean(&json, "cpu_sys_ns_per_op", ours, ours->sum.sys_ns);
     mean(&json, "page_faults_per_op", ours, ours->sum.faults);
     baseline(&json, result);
     mean(&json, "moved_bytes_per_op", ours, result->moved_bytes);
-    bench_json_bool(&json, "checksum", result->summed);
-    bench_json_text(&json, "own_pages", result->huge ? "huge" : "base");
-    bench_json_uint(&json, "warm_up", result->warm_up);
+    json_line_bool(&json, "checksum", result->summed);
+    json_line_text(&json, "own_pages", result->huge ? "huge" : "base");
+    json_line_uint(&json, "warm_up", result->warm_up);
     if (getrusage(RUSAGE_SELF, &usage) == 0)
-        bench_json_uint(&json, "rss_peak_bytes", (uint64_t)usage.ru_maxrss * 1024u);
-    bench_json_end(&json);
+        json_line_uint(&json, "rss_peak_bytes", (uint64_t)usage.ru_maxrss * 1024u);
+    json_line_end(&json);
 }
 
 void bench_report_head(const struct bench_road *road, FILE *out)

@@ -113,45 +113,45 @@ static void report_json(const struct bench_session *s, struct result *result)
 {
     const struct bench_tasks *wanted = s->sender.wanted;
     const struct bench_sums *sums = &s->sender.sums;
-    struct bench_json json = bench_json_begin(stdout, "steering");
+    struct json_line json = json_line_begin(stdout, "steering");
 
-    bench_json_text(&json, "engine", wanted->engine);
-    bench_json_text(&json, "queue", s->queue);
-    bench_json_uint(&json, "workers", (uint64_t)s->sender.workers);
-    bench_json_uint(&json, "tasks", wanted->tasks);
-    bench_json_uint(&json, "payload_bytes", wanted->payload_bytes);
-    bench_json_real(&json, "tasks_per_s", tasks_per_s(wanted, result->elapsed_ns));
-    bench_json_uint(&json, "p50_ns", bench_series_quantile(&result->trips.all, 0.5));
-    bench_json_uint(&json, "p99_ns", bench_series_quantile(&result->trips.all, 0.99));
-    bench_json_uint(&json, "bytes_moved", sums->moved_bytes);
-    bench_json_uint(&json, "bytes_referred", sums->referred_bytes);
-    bench_json_uint(&json, "bytes_messages", sums->message_bytes);
-    bench_json_uint(&json, "resolves", sums->resolves);
-    bench_json_uint(&json, "errors", sums->errors);
-    bench_json_uint(&json, "elapsed_ns", result->elapsed_ns);
-    bench_json_uint(&json, "round_trips", result->trips.all.count);
-    bench_json_uint(&json, "window", wanted->window);
-    bench_json_int(&json, "rss_growth_bytes", result->rss_growth_bytes);
-    bench_json_uint(&json, "objects_left", result->objects_left);
-    bench_json_open(&json, "stages_p50_ns");
+    json_line_text(&json, "engine", wanted->engine);
+    json_line_text(&json, "queue", s->queue);
+    json_line_uint(&json, "workers", (uint64_t)s->sender.workers);
+    json_line_uint(&json, "tasks", wanted->tasks);
+    json_line_uint(&json, "payload_bytes", wanted->payload_bytes);
+    json_line_real(&json, "tasks_per_s", tasks_per_s(wanted, result->elapsed_ns));
+    json_line_uint(&json, "p50_ns", bench_series_quantile(&result->trips.all, 0.5));
+    json_line_uint(&json, "p99_ns", bench_series_quantile(&result->trips.all, 0.99));
+    json_line_uint(&json, "bytes_moved", sums->moved_bytes);
+    json_line_uint(&json, "bytes_referred", sums->referred_bytes);
+    json_line_uint(&json, "bytes_messages", sums->message_bytes);
+    json_line_uint(&json, "resolves", sums->resolves);
+    json_line_uint(&json, "errors", sums->errors);
+    json_line_uint(&json, "elapsed_ns", result->elapsed_ns);
+    json_line_uint(&json, "round_trips", result->trips.all.count);
+    json_line_uint(&json, "window", wanted->window);
+    json_line_int(&json, "rss_growth_bytes", result->rss_growth_bytes);
+    json_line_uint(&json, "objects_left", result->objects_left);
+    json_line_open(&json, "stages_p50_ns");
     for (int i = 1; i < SKEP_STAMP_COUNT; i++)
-        bench_json_uint(&json, skep_stamp_name(i), bench_series_quantile(&result->trips.stamp[i], 0.5));
-    bench_json_close(&json);
-    bench_json_open(&json, "spans_p50_ns");
+        json_line_uint(&json, skep_stamp_name(i), bench_series_quantile(&result->trips.stamp[i], 0.5));
+    json_line_close(&json);
+    json_line_open(&json, "spans_p50_ns");
     for (int i = 0; i < SKEP_SPAN_COUNT; i++)
-        bench_json_uint(&json, skep_span_name(i), bench_series_quantile(&result->trips.span[i], 0.5));
-    bench_json_close(&json);
+        json_line_uint(&json, skep_span_name(i), bench_series_quantile(&result->trips.span[i], 0.5));
+    json_line_close(&json);
     if (wanted->model_bytes > 0) {
-        bench_json_uint(&json, "model_bytes", wanted->model_bytes);
-        bench_json_uint(&json, "read_bytes", wanted->read_bytes);
-        bench_json_uint(&json, "work_ns", wanted->work_ns);
-        bench_json_open(&json, "baseline");
-        bench_json_text(&json, "name", "without a model");
-        bench_json_uint(&json, "elapsed_ns", result->plain_ns);
-        bench_json_close(&json);
-        bench_json_real(&json, "ratio", ratio(result));
+        json_line_uint(&json, "model_bytes", wanted->model_bytes);
+        json_line_uint(&json, "read_bytes", wanted->read_bytes);
+        json_line_uint(&json, "work_ns", wanted->work_ns);
+        json_line_open(&json, "baseline");
+        json_line_text(&json, "name", "without a model");
+        json_line_uint(&json, "elapsed_ns", result->plain_ns);
+        json_line_close(&json);
+        json_line_real(&json, "ratio", ratio(result));
     }
-    bench_json_end(&json);
+    json_line_end(&json);
 }
 
 static void report_text(const struct bench_session *s, struct result *result)

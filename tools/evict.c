@@ -1,5 +1,5 @@
 /* evict.c - skep evict: objects, or all that a store holds. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/status.h"
 #include "tools/stores.h"
@@ -39,7 +39,7 @@ static int evict_one(struct cli_call *call, const char *word)
     const struct evict_args *args = call->args;
     skep_proxy *proxy = NULL;
     skep_error err;
-    struct cli_json j;
+    struct json_line j;
     int was = 0;
     int rc = cli_target_open(call, word, &args->target, &proxy, &err);
 
@@ -50,10 +50,10 @@ static int evict_one(struct cli_call *call, const char *word)
     if (rc != SKEP_OK && (rc != SKEP_ENOENT || args->target.name))
         return cli_fail(call, &err);
     if (call->json) {
-        cli_json_begin(&j, stdout, "evict");
-        cli_json_text(&j, "object", word);
-        cli_json_bool(&j, "existed", was);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "evict");
+        json_line_text(&j, "object", word);
+        json_line_bool(&j, "existed", was);
+        json_line_end(&j);
     }
     return CLI_DONE;
 }
@@ -129,16 +129,16 @@ static int clear(const struct cli_call *call, skep_store *store, struct heap *h,
 static void print_cleared(const struct cli_call *call, const char *uri, const struct heap *h)
 {
     char size[CLI_TEXT_MAX];
-    struct cli_json j;
+    struct json_line j;
 
     if (call->json) {
-        cli_json_begin(&j, stdout, "evict_all");
-        cli_json_text(&j, "uri", uri);
-        cli_json_number(&j, "objects", h->n_refs);
-        cli_json_number(&j, "size_bytes", h->bytes);
-        cli_json_number(&j, "names", h->n_names);
-        cli_json_number(&j, "left", h->left);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "evict_all");
+        json_line_text(&j, "uri", uri);
+        json_line_uint(&j, "objects", h->n_refs);
+        json_line_uint(&j, "size_bytes", h->bytes);
+        json_line_uint(&j, "names", h->n_names);
+        json_line_uint(&j, "left", h->left);
+        json_line_end(&j);
     } else {
         cli_text_print(stdout, uri);
         printf(": %zu objects and %zu names evicted, %s\n", h->n_refs, h->n_names, cli_text_size(h->bytes, size));

@@ -1,5 +1,5 @@
 /* exists.c - skep exists: the answer is the exit status. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/status.h"
 #include "tools/target.h"
 #include <limits.h>
@@ -11,16 +11,16 @@ struct exists_args {
 
 static void print_json(const char *word, int there, uint64_t size)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "exists");
-    cli_json_text(&j, "object", word);
-    cli_json_bool(&j, "exists", there);
+    j = json_line_begin(stdout, "exists");
+    json_line_text(&j, "object", word);
+    json_line_bool(&j, "exists", there);
     if (there && size != SKEP_SIZE_UNKNOWN)
-        cli_json_number(&j, "size_bytes", size);
+        json_line_uint(&j, "size_bytes", size);
     else
-        cli_json_null(&j, "size_bytes");
-    cli_json_end(&j);
+        json_line_null(&j, "size_bytes");
+    json_line_end(&j);
 }
 
 static int ask(const struct cli_call *call, skep_proxy *proxy, int *there, uint64_t *size, skep_error *err)

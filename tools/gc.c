@@ -1,5 +1,5 @@
 /* gc.c - skep gc: what dead processes left behind. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/status.h"
 #include "tools/stores.h"
@@ -24,17 +24,17 @@ static void show(const skep_garbage *garbage, void *arg)
     struct sweep *s = arg;
     const struct gc_args *args = s->call->args;
     char size[CLI_TEXT_MAX];
-    struct cli_json j;
+    struct json_line j;
 
     s->things++;
     s->bytes += garbage->bytes;
     if (s->call->json) {
-        cli_json_begin(&j, stdout, "garbage");
-        cli_json_text(&j, "what", garbage->what);
-        cli_json_text(&j, "path", garbage->path);
-        cli_json_number(&j, "size_bytes", garbage->bytes);
-        cli_json_bool(&j, "removed", !args->dry_run);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "garbage");
+        json_line_text(&j, "what", garbage->what);
+        json_line_text(&j, "path", garbage->path);
+        json_line_uint(&j, "size_bytes", garbage->bytes);
+        json_line_bool(&j, "removed", !args->dry_run);
+        json_line_end(&j);
         return;
     }
     printf("%10s  %s: ", cli_text_size(garbage->bytes, size), garbage->what);

@@ -1,5 +1,5 @@
 /* get.c - skep get: an object, one of its tensors, or a range of either, to a file or standard output. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/output.h"
 #include "tools/signals.h"
 #include "tools/status.h"
@@ -164,16 +164,16 @@ static int fetch(struct get *g, skep_error *err)
 static void print_json(const struct get *g, uint64_t began_ns)
 {
     char handle[SKEP_HANDLE_MAX];
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "get");
-    cli_json_text(&j, "handle", skep_proxy_handle(g->proxy, handle, sizeof handle) == SKEP_OK ? handle : NULL);
-    cli_json_text(&j, "file", g->args->output);
-    cli_json_number(&j, "offset_bytes", g->from);
-    cli_json_number(&j, "size_bytes", g->length);
-    cli_json_number(&j, "object_size_bytes", g->size);
-    cli_json_number(&j, "elapsed_ns", skep_now_ns() - began_ns);
-    cli_json_end(&j);
+    j = json_line_begin(stdout, "get");
+    json_line_text(&j, "handle", skep_proxy_handle(g->proxy, handle, sizeof handle) == SKEP_OK ? handle : NULL);
+    json_line_text(&j, "file", g->args->output);
+    json_line_uint(&j, "offset_bytes", g->from);
+    json_line_uint(&j, "size_bytes", g->length);
+    json_line_uint(&j, "object_size_bytes", g->size);
+    json_line_uint(&j, "elapsed_ns", skep_now_ns() - began_ns);
+    json_line_end(&j);
 }
 
 static int get_run(struct cli_call *call)

@@ -1,6 +1,6 @@
 /* info.c - skep info: of an object, a store, or a scheme. */
 #include "tools/info.h"
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/status.h"
 #include "tools/stores.h"
 #include "tools/suggest.h"
@@ -32,17 +32,17 @@ static int learn(skep_store *store, struct store_facts *f, skep_error *err)
 
 static void store_json(const struct store_facts *f)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "store");
-    cli_json_text(&j, "uri", f->identity);
-    cli_json_text(&j, "describe", f->describe);
+    j = json_line_begin(stdout, "store");
+    json_line_text(&j, "uri", f->identity);
+    json_line_text(&j, "describe", f->describe);
     if (f->listed) {
-        cli_json_number(&j, "objects", f->tally.objects);
-        cli_json_number(&j, "size_bytes", f->tally.bytes);
-        cli_json_number(&j, "names", f->tally.names);
+        json_line_uint(&j, "objects", f->tally.objects);
+        json_line_uint(&j, "size_bytes", f->tally.bytes);
+        json_line_uint(&j, "names", f->tally.names);
     }
-    cli_json_end(&j);
+    json_line_end(&j);
 }
 
 static void store_text(const struct store_facts *f)
@@ -98,18 +98,18 @@ static void environment_name(const char *scheme, const char *option, char *out, 
 
 static void option_json(const char *scheme, const skep_option *o, const char *environment)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "option");
-    cli_json_text(&j, "scheme", scheme);
-    cli_json_text(&j, "name", o->name);
-    cli_json_text(&j, "type", type_names[o->type]);
-    cli_json_text(&j, "class", class_names[o->klass]);
-    cli_json_text(&j, "default", o->fallback);
-    cli_json_text(&j, "choices", o->choices);
-    cli_json_text(&j, "environment", environment);
-    cli_json_text(&j, "help", o->help);
-    cli_json_end(&j);
+    j = json_line_begin(stdout, "option");
+    json_line_text(&j, "scheme", scheme);
+    json_line_text(&j, "name", o->name);
+    json_line_text(&j, "type", type_names[o->type]);
+    json_line_text(&j, "class", class_names[o->klass]);
+    json_line_text(&j, "default", o->fallback);
+    json_line_text(&j, "choices", o->choices);
+    json_line_text(&j, "environment", environment);
+    json_line_text(&j, "help", o->help);
+    json_line_end(&j);
 }
 
 /* The help stands below: the rest is a table, and help is as long as it needs to be. */

@@ -1,6 +1,6 @@
 /* info_object.c - skep info HANDLE: what the handle says, what the store says, and the tensors of a model. */
 #include "tools/info.h"
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/status.h"
 #include "tools/text.h"
 #include <skep/codec.h>
@@ -76,58 +76,58 @@ static void object_json(const struct facts *f)
 {
     const skep_ref *ref = f->ref;
     char text[CLI_TEXT_MAX];
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "object");
-    cli_json_text(&j, "handle", f->text[0] ? f->text : NULL);
-    cli_json_text(&j, "uri", f->store);
-    cli_json_text(&j, "key", ref->key);
+    j = json_line_begin(stdout, "object");
+    json_line_text(&j, "handle", f->text[0] ? f->text : NULL);
+    json_line_text(&j, "uri", f->store);
+    json_line_text(&j, "key", ref->key);
     if (f->size == SKEP_SIZE_UNKNOWN)
-        cli_json_null(&j, "size_bytes");
+        json_line_null(&j, "size_bytes");
     else
-        cli_json_number(&j, "size_bytes", f->size);
-    cli_json_text(&j, "codec", f->codec);
-    cli_json_text(&j, "checksum", ref->flags & SKEP_REF_SUM ? cli_text_sum(ref->sum, text) : NULL);
+        json_line_uint(&j, "size_bytes", f->size);
+    json_line_text(&j, "codec", f->codec);
+    json_line_text(&j, "checksum", ref->flags & SKEP_REF_SUM ? cli_text_sum(ref->sum, text) : NULL);
     snprintf(text, sizeof text, "%016" PRIx64, ref->node);
-    cli_json_text(&j, "node", ref->node ? text : NULL);
-    cli_json_text(&j, "locator", ref->locator[0] ? ref->locator : NULL);
-    cli_json_bool(&j, "exists", f->there);
+    json_line_text(&j, "node", ref->node ? text : NULL);
+    json_line_text(&j, "locator", ref->locator[0] ? ref->locator : NULL);
+    json_line_bool(&j, "exists", f->there);
     if (f->tensors)
-        cli_json_number(&j, "tensors", skep_safetensors_count(f->tensors));
+        json_line_uint(&j, "tensors", skep_safetensors_count(f->tensors));
     else
-        cli_json_null(&j, "tensors");
-    cli_json_end(&j);
+        json_line_null(&j, "tensors");
+    json_line_end(&j);
 }
 
 static void tensor_json(const skep_tensor *t)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "tensor");
-    cli_json_text(&j, "name", t->name);
-    cli_json_text(&j, "dtype", skep_dtype_name(t->dtype));
-    cli_json_array(&j, "shape");
+    j = json_line_begin(stdout, "tensor");
+    json_line_text(&j, "name", t->name);
+    json_line_text(&j, "dtype", skep_dtype_name(t->dtype));
+    json_line_array(&j, "shape");
     for (int i = 0; i < t->rank; i++)
-        cli_json_number(&j, NULL, t->shape[i]);
-    cli_json_array_end(&j);
-    cli_json_number(&j, "offset_bytes", t->offset);
-    cli_json_number(&j, "size_bytes", t->bytes);
-    cli_json_end(&j);
+        json_line_uint(&j, NULL, t->shape[i]);
+    json_line_array_end(&j);
+    json_line_uint(&j, "offset_bytes", t->offset);
+    json_line_uint(&j, "size_bytes", t->bytes);
+    json_line_end(&j);
 }
 
 static void print_json(const struct facts *f)
 {
-    struct cli_json j;
+    struct json_line j;
     const char *key, *value;
 
     object_json(f);
     for (size_t i = 0; f->tensors && i < skep_safetensors_meta_count(f->tensors); i++) {
         if (skep_safetensors_meta_at(f->tensors, i, &key, &value) != SKEP_OK)
             continue;
-        cli_json_begin(&j, stdout, "metadata");
-        cli_json_text(&j, "key", key);
-        cli_json_text(&j, "value", value);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "metadata");
+        json_line_text(&j, "key", key);
+        json_line_text(&j, "value", value);
+        json_line_end(&j);
     }
     for (size_t i = 0; f->tensors && i < skep_safetensors_count(f->tensors); i++)
         tensor_json(skep_safetensors_at(f->tensors, i));

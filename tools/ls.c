@@ -1,5 +1,5 @@
 /* ls.c - skep ls: the stores of this user on this host, or the objects and names of one. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/status.h"
 #include "tools/stores.h"
@@ -23,30 +23,30 @@ struct walk {
 
 static void name_json(const skep_entry *entry)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "name");
-    cli_json_text(&j, "name", entry->name);
-    cli_json_text(&j, "handle", entry->handle);
-    cli_json_end(&j);
+    j = json_line_begin(stdout, "name");
+    json_line_text(&j, "name", entry->name);
+    json_line_text(&j, "handle", entry->handle);
+    json_line_end(&j);
 }
 
 static void object_json(const skep_entry *entry, const char *handle)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "object");
-    cli_json_text(&j, "handle", handle);
-    cli_json_text(&j, "key", entry->ref.key);
+    j = json_line_begin(stdout, "object");
+    json_line_text(&j, "handle", handle);
+    json_line_text(&j, "key", entry->ref.key);
     if (entry->ref.size_bytes == SKEP_SIZE_UNKNOWN)
-        cli_json_null(&j, "size_bytes");
+        json_line_null(&j, "size_bytes");
     else
-        cli_json_number(&j, "size_bytes", entry->ref.size_bytes);
+        json_line_uint(&j, "size_bytes", entry->ref.size_bytes);
     if (entry->made_ns == 0)
-        cli_json_null(&j, "made_ns");
+        json_line_null(&j, "made_ns");
     else
-        cli_json_number(&j, "made_ns", entry->made_ns);
-    cli_json_end(&j);
+        json_line_uint(&j, "made_ns", entry->made_ns);
+    json_line_end(&j);
 }
 
 static void object_text(const skep_entry *entry, const struct walk *w)
@@ -139,14 +139,14 @@ struct sum {
 
 static void store_json(const char *uri, const struct cli_tally *t)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "store");
-    cli_json_text(&j, "uri", uri);
-    cli_json_number(&j, "objects", t->objects);
-    cli_json_number(&j, "size_bytes", t->bytes);
-    cli_json_number(&j, "names", t->names);
-    cli_json_end(&j);
+    j = json_line_begin(stdout, "store");
+    json_line_text(&j, "uri", uri);
+    json_line_uint(&j, "objects", t->objects);
+    json_line_uint(&j, "size_bytes", t->bytes);
+    json_line_uint(&j, "names", t->names);
+    json_line_end(&j);
 }
 
 static void store_text(const char *uri, const struct cli_tally *t, int exact)

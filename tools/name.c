@@ -1,5 +1,5 @@
 /* name.c - skep name: small, mutable words that stand for handles ("latest"). */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/status.h"
 #include "tools/stores.h"
 #include "tools/target.h"
@@ -13,13 +13,13 @@ struct name_args {
 
 static void print(const struct cli_call *call, const char *name, const char *handle)
 {
-    struct cli_json j;
+    struct json_line j;
 
     if (call->json) {
-        cli_json_begin(&j, stdout, "name");
-        cli_json_text(&j, "name", name);
-        cli_json_text(&j, "handle", handle);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "name");
+        json_line_text(&j, "name", name);
+        json_line_text(&j, "handle", handle);
+        json_line_end(&j);
     } else if (handle) {
         cli_text_print(stdout, handle);
         putchar('\n');

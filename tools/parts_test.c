@@ -1,5 +1,5 @@
 /* parts_test.c - the parts that commands are made of: options, suggestions, JSON, texts, statuses. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/options.h"
 #include "tools/status.h"
 #include "tools/suggest.h"
@@ -130,35 +130,6 @@ static void suggestions(void **state)
     assert_null(nearest(longest));
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------- */
-
-static void json_is_json(void **state)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *to = open_memstream(&text, &size);
-    struct cli_json j;
-
-    (void)state;
-    assert_non_null(to);
-    cli_json_begin(&j, to, "test");
-    cli_json_text(&j, "a", "q\" b\\ n\n \x01 \x7f \xc3\xa9 \xff \xed\xa0\x80 end");
-    cli_json_text(&j, "none", NULL);
-    cli_json_array(&j, "list");
-    cli_json_number(&j, NULL, UINT64_MAX);
-    cli_json_bool(&j, NULL, 1);
-    cli_json_array_end(&j);
-    cli_json_array(&j, "empty");
-    cli_json_array_end(&j);
-    cli_json_bool(&j, "no", 0);
-    cli_json_end(&j);
-    fclose(to);
-    assert_string_equal(text, "{\"record\":\"test\",\"a\":\"q\\\" b\\\\ n\\u000a \\u0001 \\u007f \xc3\xa9 \\ufffd "
-                              "\\ufffd\\ufffd\\ufffd end\",\"none\":null,\"list\":[18446744073709551615,true],"
-                              "\"empty\":[],\"no\":false}\n");
-    free(text);
-}
-
 /* ---- texts --------------------------------------------------------------------------------------- */
 
 static void sizes(void **state)
@@ -191,7 +162,7 @@ static void utf8(void **state)
 
     (void)state;
     for (int i = 0; i < COUNT(cases); i++)
-        assert_int_equal(cli_text_utf8(cases[i].text), cases[i].n);
+        assert_int_equal(json_line_utf8(cases[i].text, 4), cases[i].n);
 }
 
 static void plain_text(void **state)
@@ -252,7 +223,6 @@ int main(void)
         cmocka_unit_test(options_refused),
         cmocka_unit_test(no_words_at_all),
         cmocka_unit_test(suggestions),
-        cmocka_unit_test(json_is_json),
         cmocka_unit_test(sizes),
         cmocka_unit_test(utf8),
         cmocka_unit_test(plain_text),

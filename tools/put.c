@@ -1,5 +1,5 @@
 /* put.c - skep put: a file or standard input into a store; its handle on standard output. */
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/source.h"
 #include "tools/status.h"
@@ -133,18 +133,18 @@ static int make_proxy(struct put *p, skep_error *err)
 
 static void print_json(const struct put *p)
 {
-    struct cli_json j;
+    struct json_line j;
     char sum[CLI_TEXT_MAX];
 
-    cli_json_begin(&j, stdout, "put");
-    cli_json_text(&j, "handle", p->handle);
-    cli_json_text(&j, "key", p->ref.key);
-    cli_json_number(&j, "size_bytes", p->source.size);
-    cli_json_text(&j, "codec", skep_proxy_codec(p->proxy));
-    cli_json_text(&j, "checksum", p->ref.flags & SKEP_REF_SUM ? cli_text_sum(p->ref.sum, sum) : NULL);
-    cli_json_text(&j, "name", p->args->name);
-    cli_json_number(&j, "elapsed_ns", skep_now_ns() - p->began_ns);
-    cli_json_end(&j);
+    j = json_line_begin(stdout, "put");
+    json_line_text(&j, "handle", p->handle);
+    json_line_text(&j, "key", p->ref.key);
+    json_line_uint(&j, "size_bytes", p->source.size);
+    json_line_text(&j, "codec", skep_proxy_codec(p->proxy));
+    json_line_text(&j, "checksum", p->ref.flags & SKEP_REF_SUM ? cli_text_sum(p->ref.sum, sum) : NULL);
+    json_line_text(&j, "name", p->args->name);
+    json_line_uint(&j, "elapsed_ns", skep_now_ns() - p->began_ns);
+    json_line_end(&j);
 }
 
 /* Name it and hand it out. A handle that reaches nobody would leave an object that nobody can find. */

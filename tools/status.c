@@ -1,6 +1,6 @@
 /* status.c - one table from error codes to exit statuses. */
 #include "tools/status.h"
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/text.h"
 #include <stdarg.h>
@@ -46,14 +46,14 @@ int cli_fail(const struct cli_call *call, const skep_error *err)
     if (status == CLI_USAGE)
         fprintf(stderr, "Try: skep %s --help\n", call->command->name);
     if (call->json) {
-        struct cli_json j;
+        struct json_line j;
 
-        cli_json_begin(&j, stdout, "error");
-        cli_json_text(&j, "command", call->command->name);
-        cli_json_text(&j, "code", skep_err_name(err->code));
-        cli_json_number(&j, "exit", (uint64_t)status);
-        cli_json_text(&j, "text", err->text);
-        cli_json_end(&j);
+        j = json_line_begin(stdout, "error");
+        json_line_text(&j, "command", call->command->name);
+        json_line_text(&j, "code", skep_err_name(err->code));
+        json_line_uint(&j, "exit", (uint64_t)status);
+        json_line_text(&j, "text", err->text);
+        json_line_end(&j);
     }
     return status;
 }

@@ -1,6 +1,6 @@
 /* stores.c - one place for what commands do with stores and connectors as a whole. */
 #include "tools/stores.h"
-#include "tools/json.h"
+#include "benchmarks/json.h"
 #include "tools/suggest.h"
 #include <skep/connector.h>
 #include <stdio.h>
@@ -99,20 +99,20 @@ const char *cli_connector_caps(uint32_t caps, char out[128])
 
 void cli_connector_json(const skep_connector_info *info)
 {
-    struct cli_json j;
+    struct json_line j;
 
-    cli_json_begin(&j, stdout, "connector");
-    cli_json_text(&j, "scheme", info->scheme);
-    cli_json_bool(&j, "available", info->available);
-    cli_json_text(&j, "missing", info->available ? NULL : info->missing);
-    cli_json_array(&j, "capabilities");
+    j = json_line_begin(stdout, "connector");
+    json_line_text(&j, "scheme", info->scheme);
+    json_line_bool(&j, "available", info->available);
+    json_line_text(&j, "missing", info->available ? NULL : info->missing);
+    json_line_array(&j, "capabilities");
     for (size_t i = 0; i < sizeof cap_names / sizeof *cap_names; i++) {
         if (info->caps & cap_names[i].cap)
-            cli_json_text(&j, NULL, cap_names[i].name);
+            json_line_text(&j, NULL, cap_names[i].name);
     }
-    cli_json_array_end(&j);
-    cli_json_text(&j, "help", info->help);
-    cli_json_end(&j);
+    json_line_array_end(&j);
+    json_line_text(&j, "help", info->help);
+    json_line_end(&j);
 }
 
 struct each {

@@ -1,5 +1,8 @@
-/* text.c - formatting for people, and the one UTF-8 check of the command. */
+/* text.c - formatting for people. */
 #include "tools/text.h"
+
+#include "benchmarks/json.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -47,29 +50,6 @@ const char *cli_text_sum(uint64_t sum, char out[CLI_TEXT_MAX])
     return out;
 }
 
-/* Looks at no byte behind the first that does not fit, so a NUL ends it in time. */
-static size_t utf8(const unsigned char *s, size_t left)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-    if (n == 0 || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* overlong forms, surrogates, and what lies past U+10FFFF */
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-size_t cli_text_utf8(const char *text)
-{
-    return utf8((const unsigned char *)text, 4);
-}
-
 static int is_control(const unsigned char *s, size_t n)
 {
     return n == 1 ? s[0] < 0x20 || s[0] == 0x7f : n == 2 && s[0] == 0xc2 && s[1] < 0xa0;
@@ -81,7 +61,7 @@ static size_t print(FILE *to, const char *text)
     size_t columns = 0;
 
     while (*text) {
-        size_t n = cli_text_utf8(text);
+        size_t n = json_line_utf8(text, 4);
         int escape = n == 0 || is_control((const unsigned char *)text, n);
 
         n = n ? n : 1;
@@ -136,7 +116,7 @@ int cli_text_is_plain(const void *data, size_t size)
     const unsigned char *s = data;
 
     for (size_t i = 0; i < size;) {
-        size_t n = utf8(s + i, size - i);
+        size_t n = json_line_utf8(s + i, size - i);
 
         if (n == 0 || (is_control(s + i, n) && !strchr("\t\n\r", s[i])) || s[i] == '\0')
             return 0;

@@ -17,8 +17,6 @@ const char *cli_text_when(uint64_t real_ns, char out[CLI_TEXT_MAX]);
 /* A checksum as handles write it: "t1.0123456789abcdef". */
 const char *cli_text_sum(uint64_t sum, char out[CLI_TEXT_MAX]);
 
-/* Bytes of the well-formed UTF-8 character at `text`, which ends with NUL; 0: it is malformed. */
-size_t cli_text_utf8(const char *text);
 /* Print what somebody else wrote: control characters and malformed UTF-8 as \xNN, so that no terminal obeys them.
  * Returns the columns used, a character counting as one. */
 size_t cli_text_print(FILE *to, const char *text);
