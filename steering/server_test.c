@@ -60,11 +60,22 @@ static int fails(skep_call *call, void *unused)
     return SKEP_EIO;
 }
 
+/* What the worker makes of a signal, from what it inherited. */
+static int signals(skep_call *call, void *unused)
+{
+    struct sigaction action;
+    sigset_t blocked;
+    int64_t number;
+
+    (void)unused;
+    if (skep_call_int(call, 0, &number) != SKEP_OK || sigaction((int)number, NULL, &action) != 0 ||
+        pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0)
+        return SKEP_EINVAL;
+    return skep_call_return_bool(call, action.sa_handler == SIG_DFL && !sigismember(&blocked, (int)number));
+}
+
 static const skep_method methods[] = {
-    {"nap", nap, NULL},
-    {"makes", makes, NULL},
-    {"fails", fails, NULL},
-    {0},
+    {"nap", nap, NULL}, {"makes", makes, NULL}, {"fails", fails, NULL}, {"signals", signals, NULL}, {0},
 };
 
 static skep_task *nap_of(int64_t ms)
@@ -399,6 +410,63 @@ static void codes(void **state)
     hive_close(&h);
 }
 
+/* What the program makes of signals, and what a terminal sends to its group, is not the workers' business. */
+static void own_signals(void **state)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+    skep_task *task = skep_task_new("signals");
+    struct hive h;
+    int flag;
+
+    (void)state;
+    sigaction(SIGALRM, &ignore, &before);
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    sigaction(SIGALRM, &before, NULL);
+    skep_task_add_int(task, SIGALRM);
+    task = hive_run(&h, &task);
+    ASSERT_OK(skep_task_value_bool(task, &flag));
+    assert_true(flag);
+    skep_task_free(task);
+    ASSERT_OK(skep_server_worker_stats(h.server, 0, &stats));
+    assert_int_equal(getpgid((pid_t)stats.pid), stats.pid);
+    hive_close(&h);
+}
+
+static int is_busy(void *server)
+{
+    skep_worker_stats before = SKEP_WORKER_STATS_INIT, after = SKEP_WORKER_STATS_INIT;
+
+    ASSERT_OK(skep_server_worker_stats(server, 0, &before));
+    pause_ms(20);
+    ASSERT_OK(skep_server_worker_stats(server, 0, &after));
+    return before.idle_ns == after.idle_ns;
+}
+
+/* A worker that is told to end in the middle of a task: the task says by what. */
+static void terminated_in_a_task(void **state)
+{
+    skep_worker_stats stats = SKEP_WORKER_STATS_INIT;
+    skep_task *task = nap_of(600000);
+    struct hive h;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    hive_send(&h, "default", &task);
+    assert_true(hive_wait(is_busy, h.server));
+    ASSERT_OK(skep_server_worker_stats(h.server, 0, &stats));
+    if (!HIVE_SANITIZED) /* they hold signals back while a thread waits */
+        kill((pid_t)stats.pid, SIGTERM);
+    else
+        kill((pid_t)stats.pid, SIGKILL);
+    task = hive_receive(&h, NULL);
+    assert_int_equal(skep_task_code(task), SKEP_EFAILED);
+    if (!HIVE_SANITIZED)
+        assert_non_null(strstr(skep_task_failure(task), "was killed by signal 15 (Terminated) in method 'nap'"));
+    skep_task_free(task);
+    hive_close(&h);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +478,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(sleeps_behind_a_long_task),
         cmocka_unit_test(idle_time_stays),
         cmocka_unit_test(codes),
+        cmocka_unit_test(own_signals),
+        cmocka_unit_test(terminated_in_a_task),
     };
     const char *how = getenv(HOW);
 

@@ -30,8 +30,9 @@ enum {
     SOCKET_BUFFER = 1 << 20,
     PAUSE_MIN_MS = 10, /* before a worker that died at its start is started again; doubled each time */
     PAUSE_MAX_MS = 5000,
-    HOPELESS = 5,        /* so many failed starts in a row are a failure of the engine */
-    KILL_AFTER_MS = 1000 /* its socket is shut, then SIGKILL */
+    HOPELESS = 5,         /* so many failed starts in a row are a failure of the engine */
+    KILL_AFTER_MS = 1000, /* its socket is shut, then SIGKILL */
+    DIE_WAIT_MS = 1000    /* after that */
 };
 
 struct worker {
@@ -112,6 +113,12 @@ static void describe(const struct worker *w, const siginfo_t *info, char *out, s
         snprintf(out + n, cap - (size_t)n, "exited with status %d", info->si_status);
     else
         snprintf(out + n, cap - (size_t)n, "was killed by signal %d (%s)", info->si_status, strsignal(info->si_status));
+}
+
+/* Not by its pid: that may be another's, if the program has taken its exit status. */
+static void kill_it(const struct worker *w)
+{
+    pidfd_send_signal(w->death.fd, SIGKILL, NULL, 0);
 }
 
 static int any_ready(const struct local *e)
@@ -257,7 +264,7 @@ static void socket_ready(struct skepi_watch *watch, uint32_t events)
         if (why.code != SKEP_ECLOSED)
             skep_log(SKEP_LOG_ERROR, "local", "worker %d (pid %ld) is ended: %s", w->index, (long)w->pid, why.text);
         unwatch(w->engine, &w->socket);
-        kill(w->pid, SIGKILL); /* without its socket it is of no use; if it is dead already, nothing happens */
+        kill_it(w); /* without its socket it is of no use; if it is dead already, nothing happens */
     } else if ((events & EPOLLOUT) != 0) {
         flush(w);
     }
@@ -298,10 +305,19 @@ static int watch_it(struct worker *w, skep_error *err)
     return rc;
 }
 
-/* Not watched by the loop yet. */
+/* One that does not even die, stuck in the kernel, is left to whoever inherits it. */
 static void abandon(struct worker *w)
 {
-    if (w->pid > 0) {
+    struct pollfd p = {.fd = w->death.fd, .events = POLLIN};
+    siginfo_t info = {0};
+
+    if (w->death.fd >= 0) {
+        kill_it(w);
+        while (poll(&p, 1, DIE_WAIT_MS) < 0 && errno == EINTR)
+            ;
+        if (waitid(P_PIDFD, (id_t)w->death.fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
+            skep_log(SKEP_LOG_WARN, "local", "worker %d (pid %ld) was killed and does not end", w->index, (long)w->pid);
+    } else if (w->pid > 0) { /* just started, and nobody has waited for it */
         kill(w->pid, SIGKILL);
         while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
             ;
@@ -342,11 +358,11 @@ static void due(struct worker *w)
         skep_log(SKEP_LOG_WARN, "local", "worker %d (pid %ld) said nothing for %llu ms and is ended", w->index, (long)w->pid,
                  (unsigned long long)(w->engine->start_ns / MS));
         w->due_ns = SKEP_FOREVER;
-        kill(w->pid, SIGKILL);
+        kill_it(w);
         break;
     case SKEPI_WORKER_ENDING:
         w->due_ns = SKEP_FOREVER;
-        kill(w->pid, SIGKILL);
+        kill_it(w);
         break;
     default:
         break;

@@ -97,10 +97,11 @@ void skepi_starter_fini(struct skepi_starter *starter)
     *starter = (struct skepi_starter){0};
 }
 
-/* Nothing of what the program does with signals is a worker's, but for what was ignored when it started (nohup). */
+/* A group of its own: what a terminal sends to the program's is the program's to act on; it tells the workers.
+ * Nothing of what the program does with signals is a worker's, but for what was ignored when it started (nohup). */
 static int set_signals(posix_spawnattr_t *attr)
 {
-    static const int ours[] = {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+    static const int ours[] = {SIGINT, SIGTERM, SIGALRM, SIGPIPE, SIGCHLD, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     sigset_t none, plain;
     int rc;
 
@@ -109,7 +110,7 @@ static int set_signals(posix_spawnattr_t *attr)
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
         sigaddset(&plain, ours[i]);
     if ((rc = posix_spawnattr_setsigmask(attr, &none)) == 0 && (rc = posix_spawnattr_setsigdefault(attr, &plain)) == 0)
-        rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     return rc;
 }
 

@@ -15,6 +15,7 @@
 enum {
     CLOSE_GRACE_MS = 5000,  /* for what runs when the server is closed */
     SEND_GRACE_MS = 1000,   /* for results of clients that do not read */
+    KILL_GRACE_MS = 10000,  /* for workers that are made to end: what does not die then is stuck in the kernel */
     WORKER_GRACE_MS = 1000, /* for workers that were told to end, before they are made to */
     EVICT_GRACE_MS = 5000,  /* for objects that nobody waits for */
 };
@@ -118,7 +119,7 @@ static void end(struct skep_server *server)
         rounds(server, workers_alive, skep_in_ms(WORKER_GRACE_MS));
         server->engine_ops->end(server->engine, 1);
     }
-    rounds(server, workers_alive, SKEP_FOREVER);
+    rounds(server, workers_alive, skep_in_ms(KILL_GRACE_MS));
     skepi_tickets_cancel(server, 0, SKEP_ECANCELED, "the task server was closed");
     skepi_dispatch(server);
     rounds(server, skepi_clients_unsent, skep_in_ms(SEND_GRACE_MS));

@@ -52,18 +52,35 @@ void skepi_watcher_mourn(const struct skepi_watcher *watcher)
         nanosleep(&pause, NULL);
 }
 
+/* Whatever the program has made of that signal, it ends this process, or will. */
+static void make_deadly(int number)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t one;
+
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigaction(number, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
 /* The method goes on, but its worker ends here: stores are closed, so that nothing of theirs stays behind. */
 static void leave(struct skepi_watcher *w)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     struct sigaction action = {.sa_handler = on_fault};
 
+    make_deadly(SIGALRM);
     alarm(EXIT_SECONDS); /* a store that does not close is no reason to stay */
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         sigaction(faults[i], &action, NULL);
     skepi_answers_flush(w->answers);
     skepi_watcher_mourn(w);
     skepi_models_leave(w->models);
+    if (atomic_load(&terminated)) { /* the task fails for it, and it should say so */
+        make_deadly(SIGTERM);
+        raise(SIGTERM);
+    }
     _exit(0);
 }
 
