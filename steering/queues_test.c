@@ -273,6 +273,40 @@ static void topic_while_polled(void **state)
     hive_close(&h);
 }
 
+/* A slow store: evicting inputs takes a result's receiver no longer than a moment over its time. */
+static void slow_store(void **state)
+{
+    static char bytes[5000];
+    skep_topic_opts opts = SKEP_TOPIC_OPTS_INIT;
+    skep_task *task;
+    struct hive h;
+    uint64_t since;
+    char uri[160];
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    snprintf(uri, sizeof uri,
+             "fault+shm://steering-slow-%ld?lifetime=session&fault_op=any&fault_every=1&fault_kind=delay&fault_delay=300ms",
+             (long)getpid());
+    ASSERT_OK(skep_store_open(uri, NULL, &opts.store, ERR));
+    opts.threshold_bytes = 1000;
+    ASSERT_OK(skep_queues_topic(h.queues, "default", &opts, ERR));
+    for (int i = 0; i < 10; i++) {
+        task = skep_task_new("nap");
+        skep_task_add_int(task, 0);
+        skep_task_add_bytes(task, bytes, sizeof bytes);
+        hive_send(&h, "default", &task);
+    }
+    nap_ms(200);
+    since = skep_now_ns();
+    ASSERT_OK(skep_queues_receive(h.queues, NULL, skep_in_ms(100), &task, ERR));
+    assert_in_range(ms_since(since), 0, 2000);
+    skep_task_free(task);
+    receive_all(&h, 9);
+    skep_store_unref(opts.store);
+    hive_close(&h);
+}
+
 /* ---- sending ------------------------------------------------------------------------------------- */
 
 /* Sends fail once the server is gone, though nobody receives; what was sent before comes back. */
@@ -362,6 +396,26 @@ static void store_changes(void **state)
     hive_close(&h);
 }
 
+/* Later than any clock goes is never. */
+static void far_deadlines(void **state)
+{
+    const uint64_t deadlines[] = {SKEP_FOREVER, SKEP_FOREVER - 1, SKEP_FOREVER - 1000000000, skep_in_ms(60000)};
+    skep_task *task;
+    struct hive h;
+
+    (void)state;
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    for (int i = 0; i < 4; i++) {
+        task = skep_task_new("nap");
+        skep_task_add_int(task, 0);
+        assert_int_equal(skep_task_set_deadline(task, deadlines[i]), SKEP_OK);
+        task = hive_run(&h, &task);
+        assert_string_equal(skep_task_failure(task), "");
+        skep_task_free(task);
+    }
+    hive_close(&h);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +424,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(mute_server),
         cmocka_unit_test(stolen_results),
         cmocka_unit_test(topic_while_polled),
+        cmocka_unit_test(slow_store),
+        cmocka_unit_test(far_deadlines),
         {"sends_to_nobody (ipc)", sends_to_nobody, NULL, NULL, (void *)(uintptr_t) "ipc"},
         {"sends_to_nobody (tcp)", sends_to_nobody, NULL, NULL, (void *)(uintptr_t) "tcp"},
         cmocka_unit_test(topic_behind_window),

@@ -6,6 +6,8 @@
  * Threads  [one], but skep_server_stop is [any] and may be called from a signal handler.
  * Owners   skep_server_close, which ends the workers and removes the socket.
  *
+ * Over tcp:// whoever reaches the port can have methods run, and can stop the server (skep_queues_stop_server).
+ *
  * A task that has no value comes back with SKEP_EINVAL: there is no such method; the text says which there are.
  * SKEP_ETIMEDOUT: its deadline passed before it was started. SKEP_ECANCELED: the server was stopped. SKEP_EFAILED: its
  * worker died in it; the text says how. Else what the method returned.

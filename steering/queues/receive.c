@@ -14,7 +14,11 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-enum { LOST_ATTEMPTS = 2, EVICT_WAIT_MS = 1000 };
+enum {
+    LOST_ATTEMPTS = 4, /* a task has hardly more */
+    EVICT_LEAST_MS = 1000,
+    EVICT_MOST_MS = 10000
+};
 
 /* ---- what came: called by the loop, without the lock --------------------------------------------- */
 
@@ -219,23 +223,37 @@ static void wake_all(struct skep_queues *q)
 
 /* ---- the server is gone -------------------------------------------------------------------------- */
 
-/* What the worker may have put, under the key that it was bound to take. */
-static void evict_lost_value(const skep_task *task)
+/* One deadline for all that a poll evicts: that of who polls, within reason. What is not evicted by then stays. */
+static uint64_t evict_deadline(uint64_t by_ns)
 {
-    skep_ref ref = SKEP_REF_INIT;
-    char key[SKEPI_KEY_TEXT];
+    uint64_t least = skep_in_ms(EVICT_LEAST_MS), most = skep_in_ms(EVICT_MOST_MS);
 
-    for (uint32_t attempt = 1; attempt <= LOST_ATTEMPTS && task->store != NULL; attempt++) {
-        skepi_id_value_key(task->head.id, attempt, key);
-        if (skep_ref_key(key, &ref) == SKEP_OK)
-            skep_store_evict(task->store, &ref, skep_in_ms(EVICT_WAIT_MS), NULL);
+    return by_ns < least ? least : by_ns > most ? most : by_ns;
+}
+
+/* What the worker may have put, under the keys that it was bound to take. */
+static void evict_lost_value(const skep_task *task, uint64_t by_ns)
+{
+    skep_ref refs[LOST_ATTEMPTS] = {SKEP_REF_INIT, SKEP_REF_INIT, SKEP_REF_INIT, SKEP_REF_INIT};
+    char key[SKEPI_KEY_TEXT];
+    skep_error why;
+
+    if (task->store == NULL)
+        return;
+    for (uint32_t i = 0; i < LOST_ATTEMPTS; i++) {
+        skepi_id_value_key(task->head.id, i + 1, key);
+        if (skep_ref_key(key, &refs[i]) != SKEP_OK)
+            return;
     }
+    if (skep_store_evict_batch(task->store, refs, LOST_ATTEMPTS, by_ns, NULL, &why) != SKEP_OK)
+        skep_log(SKEP_LOG_WARN, "queues", "the value of a task may stay in its store: %s", why.text);
 }
 
 /* All that was not answered fails here, so that everything sent comes back. With the lock held, let go of meanwhile. */
-static void fail_all(struct skep_queues *q)
+static void fail_all(struct skep_queues *q, uint64_t by_ns)
 {
     skep_task *lost = NULL, *task;
+    const uint64_t evict_by = evict_deadline(by_ns);
     char text[SKEP_ERROR_TEXT_MAX + 64];
 
     for (uint32_t i = 0; i < q->n_slots; i++) {
@@ -251,8 +269,8 @@ static void fail_all(struct skep_queues *q)
     for (task = lost; task != NULL; task = task->next) {
         skepi_move(&skepi_task_machine, &task->state, SKEPI_TASK_ANSWERED);
         skepi_task_fail(task, SKEP_EUNREACH, text);
-        skepi_task_forget_inputs(task);
-        evict_lost_value(task);
+        skepi_task_forget_inputs(task, evict_by);
+        evict_lost_value(task, evict_by);
     }
     pthread_mutex_lock(&q->lock);
     while ((task = lost) != NULL) {
@@ -265,9 +283,10 @@ static void fail_all(struct skep_queues *q)
 /* ---- polling ------------------------------------------------------------------------------------- */
 
 /* Hand out what the loop has gathered. With the lock held, let go of meanwhile. */
-static void settle(struct skep_queues *q)
+static void settle(struct skep_queues *q, uint64_t by_ns)
 {
     size_t n = q->n_arrivals;
+    uint64_t evict_by = 0;
 
     for (size_t i = 0; i < n; i++)
         find_task(q, &q->arrivals[i]);
@@ -277,8 +296,10 @@ static void settle(struct skep_queues *q)
             take_answer(q, &q->arrivals[i]);
     for (size_t i = 0; i < n; i++) {
         skepi_chunk_unref(q->arrivals[i].chunk);
-        if (q->arrivals[i].task != NULL)
-            skepi_task_forget_inputs(q->arrivals[i].task);
+        if (q->arrivals[i].task == NULL || !q->arrivals[i].task->has_owned)
+            continue;
+        evict_by = evict_by == 0 ? evict_deadline(by_ns) : evict_by;
+        skepi_task_forget_inputs(q->arrivals[i].task, evict_by);
     }
     pthread_mutex_lock(&q->lock);
     q->n_arrivals = 0;
@@ -298,9 +319,9 @@ void skepi_queues_poll(struct skep_queues *q, uint64_t by_ns)
     skepi_loop_run(&q->loop, by_ns, NULL, &q->real_ns);
     pthread_mutex_lock(&q->lock);
     if (q->n_arrivals > 0)
-        settle(q);
+        settle(q, by_ns);
     if (!had_left && q->left)
-        fail_all(q);
+        fail_all(q, by_ns);
     if (q->out.n > 0) /* the window may have room again */
         skepi_queues_flush(q);
     q->polling = 0;

@@ -356,8 +356,8 @@ static int check(const skep_task *task, skep_error *err)
 {
     if (task == NULL)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a task");
-    if (task->wrong != NULL)
-        return skep_fail(err, task->wrong->code, "%s", task->wrong->text);
+    if (task->wrong != SKEP_OK)
+        return skep_fail(err, task->wrong, "%s", task->why == NULL ? skep_err_text(task->wrong) : task->why->text);
     if (task->state != SKEPI_TASK_BUILT)
         return skep_fail(err, SKEP_EINVAL, "task '%s' was sent before", task->method);
     return SKEP_OK;

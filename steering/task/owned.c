@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS = 1024, EVICT_WAIT_MS = 10000 };
+enum { BUCKETS = 1024 };
 
 struct skepi_owned {
     struct skepi_owned *next;
@@ -64,7 +64,7 @@ struct skepi_owned *skepi_owned_find(const skep_proxy *proxy)
     return owned;
 }
 
-void skepi_owned_unref(struct skepi_owned *owned)
+void skepi_owned_unref(struct skepi_owned *owned, uint64_t by_ns)
 {
     struct skepi_owned **here;
     skep_error why;
@@ -82,7 +82,7 @@ void skepi_owned_unref(struct skepi_owned *owned)
     pthread_mutex_unlock(&lock);
     if (refs > 0)
         return;
-    if (skep_proxy_evict(owned->proxy, skep_in_ms(EVICT_WAIT_MS), &why) != SKEP_OK)
+    if (skep_proxy_evict(owned->proxy, by_ns, &why) != SKEP_OK)
         skep_log(SKEP_LOG_WARN, "queues", "object %s stays in its store: %s", key_of(owned->proxy), why.text);
     skep_proxy_unref(owned->proxy);
     free(owned);

@@ -16,6 +16,6 @@ struct skepi_owned;
 struct skepi_owned *skepi_owned_new(skep_proxy *proxy);
 /* One more reference, if the object behind the proxy is the queues'; else NULL. */
 struct skepi_owned *skepi_owned_find(const skep_proxy *proxy);
-void skepi_owned_unref(struct skepi_owned *owned); /* NULL is fine */
+void skepi_owned_unref(struct skepi_owned *owned, uint64_t by_ns); /* until when the store has time; NULL is fine */
 
 #endif

@@ -30,10 +30,11 @@ void *skepi_task_room(struct skep_task *task, size_t size)
 /* Remember the first thing that went wrong. */
 static int wrong(struct skep_task *task, int code, const skep_error *why)
 {
-    if (task == NULL || task->state != SKEPI_TASK_BUILT || task->wrong != NULL)
+    if (task == NULL || task->state != SKEPI_TASK_BUILT || task->wrong != SKEP_OK)
         return code;
-    if ((task->wrong = malloc(sizeof *task->wrong)) != NULL)
-        skep_fail(task->wrong, code, "input %u of a task for '%s': %s", task->n_inputs, task->method,
+    task->wrong = code;
+    if ((task->why = malloc(sizeof *task->why)) != NULL)
+        skep_fail(task->why, code, "input %u of a task for '%s': %s", task->n_inputs, task->method,
                   why == NULL ? skep_err_text(code) : why->text);
     return code;
 }
@@ -73,10 +74,10 @@ skep_task *skep_task_new(const char *method)
     return task;
 }
 
-void skepi_task_forget_inputs(struct skep_task *task)
+void skepi_task_forget_inputs(struct skep_task *task, uint64_t by_ns)
 {
     for (uint32_t i = 0; i < task->n_inputs && task->has_owned; i++) {
-        skepi_owned_unref(task->inputs[i].owned);
+        skepi_owned_unref(task->inputs[i].owned, by_ns);
         task->inputs[i].owned = NULL;
     }
     task->has_owned = 0;
@@ -99,7 +100,7 @@ void skep_task_free(skep_task *task)
         task->blocks = block->next;
         free(block);
     }
-    free(task->wrong);
+    free(task->why);
     free(task);
 }
 
@@ -295,7 +296,7 @@ int skep_task_set_deadline(skep_task *task, uint64_t by_ns)
 
     if (task == NULL)
         return SKEP_ENOMEM;
-    if (by_ns == SKEP_FOREVER)
+    if (by_ns == SKEP_FOREVER || (by_ns > now && by_ns - now > UINT64_MAX - real))
         task->head.deadline_ns = 0;
     else /* other hosts have another monotonic clock */
         task->head.deadline_ns = by_ns <= now ? real - (now - by_ns < real ? now - by_ns : real - 1) : real + (by_ns - now);

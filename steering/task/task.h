@@ -14,7 +14,8 @@ enum { SKEPI_TASK_INPUTS = 4, SKEPI_TASK_ARENA = 512 };
 struct skep_task {
     struct skepi_record head; /* what the task and its answer say; sizes and flags are the record's business */
     int state;                /* enum skepi_task_state */
-    skep_error *wrong;        /* the first error of building it */
+    int wrong;                /* the first error of building it, or SKEP_OK */
+    skep_error *why;          /* and its text; NULL: there was no memory for it */
     uint32_t n_inputs, room;
     struct skepi_value *inputs; /* `few`, or memory of its own */
     struct skepi_value value;
@@ -43,6 +44,6 @@ int skepi_task_answer(struct skep_task *task, const struct skepi_parts *answer, 
 /* The same where there is no answer: the server is gone, say. */
 void skepi_task_fail(struct skep_task *task, int code, const char *text);
 /* Its inputs are not needed any more: evict those that the queues made. */
-void skepi_task_forget_inputs(struct skep_task *task);
+void skepi_task_forget_inputs(struct skep_task *task, uint64_t by_ns);
 
 #endif

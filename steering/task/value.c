@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EVICT_WAIT_MS = 10000 };
+
 int skepi_value_is_scalar(const struct skepi_value *value)
 {
     return value->type <= SKEP_VALUE_DOUBLE;
@@ -156,6 +158,6 @@ void skepi_value_fini(struct skepi_value *value)
 {
     skep_buf_unref(value->buf);
     skep_proxy_unref(value->proxy);
-    skepi_owned_unref(value->owned);
+    skepi_owned_unref(value->owned, value->owned == NULL ? 0 : skep_in_ms(EVICT_WAIT_MS));
     *value = (struct skepi_value){0};
 }

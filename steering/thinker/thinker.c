@@ -95,20 +95,25 @@ static int wrong(skep_thinker *thinker, int code, const char *format, ...)
     return code;
 }
 
-static struct agent *add(skep_thinker *thinker, enum kind kind, const char *name, void *arg)
+/* NULL with `*rc`, which run says too. */
+static struct agent *add(skep_thinker *thinker, enum kind kind, const char *name, int has_func, void *arg, int *rc)
 {
     struct agent **here = &thinker->agents, *agent;
 
+    if (!has_func) {
+        *rc = wrong(thinker, SKEP_EINVAL, "'%s' was added without a function", name == NULL ? "" : name);
+        return NULL;
+    }
     if (name == NULL || name[0] == '\0' || strlen(name) >= SKEPI_NAME_MAX) {
-        wrong(thinker, SKEP_EINVAL, "an agent's name and a topic have 1 to %d bytes", SKEPI_NAME_MAX - 1);
+        *rc = wrong(thinker, SKEP_EINVAL, "an agent's name and a topic have 1 to %d bytes", SKEPI_NAME_MAX - 1);
         return NULL;
     }
     if (thinker->running) {
-        wrong(thinker, SKEP_EINVAL, "'%s' was added to a thinker that runs already", name);
+        *rc = wrong(thinker, SKEP_EINVAL, "'%s' was added to a thinker that runs already", name);
         return NULL;
     }
     if ((agent = calloc(1, sizeof *agent)) == NULL) {
-        wrong(thinker, SKEP_ENOMEM, "no memory for '%s'", name);
+        *rc = wrong(thinker, SKEP_ENOMEM, "no memory for '%s'", name);
         return NULL;
     }
     agent->thinker = thinker;
@@ -123,10 +128,11 @@ static struct agent *add(skep_thinker *thinker, enum kind kind, const char *name
 
 int skep_thinker_agent(skep_thinker *thinker, const char *name, skep_agent_func func, void *arg)
 {
-    struct agent *agent = add(thinker, AGENT, name, arg);
+    int rc = SKEP_OK;
+    struct agent *agent = add(thinker, AGENT, name, func != NULL, arg, &rc);
 
     if (agent == NULL)
-        return thinker->failure.code;
+        return rc;
     agent->act = func;
     return SKEP_OK;
 }
@@ -140,8 +146,8 @@ int skep_thinker_result_processor(skep_thinker *thinker, const char *topic, skep
     for (agent = thinker->agents; agent != NULL; agent = agent->next)
         if (agent->kind == PROCESSOR && topic != NULL && strcmp(agent->name, topic) == 0)
             return wrong(thinker, SKEP_EINVAL, "topic '%s' has a result processor already", topic);
-    if ((agent = add(thinker, PROCESSOR, topic, arg)) == NULL)
-        return thinker->failure.code;
+    if ((agent = add(thinker, PROCESSOR, topic, func != NULL, arg, &rc)) == NULL)
+        return rc;
     agent->take = func;
     pthread_mutex_lock(&thinker->queues->lock);
     known = skepi_topic_find(thinker->queues, topic) != NULL;
@@ -314,22 +320,33 @@ static int start_all(skep_thinker *thinker, struct agent **started_end)
     return rc;
 }
 
+static int failed(skep_thinker *thinker, skep_error *err)
+{
+    int rc;
+
+    pthread_mutex_lock(&thinker->lock);
+    if ((rc = thinker->failure.code) != SKEP_OK)
+        skep_fail(err, rc, "%s", thinker->failure.text);
+    pthread_mutex_unlock(&thinker->lock);
+    return rc;
+}
+
 int skep_thinker_run(skep_thinker *thinker, skep_error *err)
 {
     struct agent *end = NULL;
-    int agents = 0;
+    int agents = 0, rc = failed(thinker, err);
 
     for (const struct agent *a = thinker->agents; a != NULL; a = a->next)
         agents += a->kind == AGENT;
-    if (thinker->failure.code == SKEP_OK && thinker->running)
+    if (rc != SKEP_OK)
+        return rc;
+    if (thinker->running)
         return skep_fail(err, SKEP_EINVAL, "this thinker has run already");
-    if (thinker->failure.code == SKEP_OK && agents == 0)
+    if (agents == 0)
         return skep_fail(err, SKEP_EINVAL, "a thinker without an agent has nothing to do");
-    if (thinker->failure.code == SKEP_OK) {
-        thinker->running = 1;
-        start_all(thinker, &end);
-        for (struct agent *a = thinker->agents; a != end; a = a->next)
-            pthread_join(a->thread, NULL);
-    }
-    return thinker->failure.code == SKEP_OK ? SKEP_OK : skep_fail(err, thinker->failure.code, "%s", thinker->failure.text);
+    thinker->running = 1;
+    start_all(thinker, &end);
+    for (struct agent *a = thinker->agents; a != end; a = a->next)
+        pthread_join(a->thread, NULL);
+    return failed(thinker, err);
 }

@@ -374,6 +374,13 @@ static void wrong_thinkers(void **state)
     assert_int_equal(skep_thinker_run(thinker, &err), SKEP_EINVAL); /* what was wrong while it was put together */
     assert_non_null(strstr(err.text, "'square' has a result processor already"));
     skep_thinker_free(thinker);
+    ASSERT_OK(skep_thinker_new(h.queues, &thinker, ERR));
+    assert_int_equal(skep_thinker_agent(thinker, "steer", NULL, NULL), SKEP_EINVAL);
+    assert_int_equal(skep_thinker_result_processor(thinker, "square", NULL, NULL), SKEP_EINVAL);
+    skep_thinker_agent(thinker, "steer", steer, NULL);
+    assert_int_equal(skep_thinker_run(thinker, &err), SKEP_EINVAL);
+    assert_non_null(strstr(err.text, "'steer' was added without a function"));
+    skep_thinker_free(thinker);
     skep_thinker_free(NULL);
     hive_close(&h);
 }
