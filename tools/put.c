@@ -175,6 +175,11 @@ static int store_it(struct put *p, const char *uri, const char *path, skep_error
 
     if (rc == SKEP_OK)
         rc = cli_store_open(p->call, uri, 0, &p->store, err);
+    if (rc == SKEP_OK && cli_store_is_session(p->store))
+        rc = skep_fail(err, SKEP_EINVAL,
+                       "%s: with lifetime=session the store goes when this command ends, and the object with it; leave "
+                       "that option to the program that keeps the store open",
+                       uri);
     if (rc == SKEP_OK)
         rc = transfer(p, err);
     if (rc == SKEP_OK) {

@@ -54,6 +54,21 @@ int cli_store_outlives(const char *uri)
            (c.info.caps & (SKEP_CAP_SHARED | SKEP_CAP_REMOTE | SKEP_CAP_DURABLE)) != 0;
 }
 
+int cli_store_is_session(skep_store *store)
+{
+    static const char lifetime[] = "lifetime=session";
+    char describe[SKEP_URI_MAX * 2];
+    const char *option;
+
+    if (skep_store_describe(store, describe, sizeof describe) != SKEP_OK)
+        return 0;
+    for (option = strpbrk(describe, "?&"); option; option = strpbrk(option + 1, "?&")) {
+        if (strncmp(option + 1, lifetime, strlen(lifetime)) == 0 && strchr("&", option[1 + strlen(lifetime)]))
+            return 1;
+    }
+    return 0;
+}
+
 int cli_store_open(const struct cli_call *call, const char *uri, int existing, skep_store **take, skep_error *err)
 {
     skep_store_opts opts = SKEP_STORE_OPTS_INIT;

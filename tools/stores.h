@@ -18,6 +18,8 @@ struct cli_connector {
 int cli_connector_find(const char *scheme, size_t length, struct cli_connector *out, const char **near);
 /* 1 if what is put under this URI can be found by another process. Unknown schemes are given the benefit. */
 int cli_store_outlives(const char *uri);
+/* 1 if it was opened as a session store, by its URI or the environment: such a store goes with its last opener. */
+int cli_store_is_session(skep_store *store);
 
 /* {"record":"connector", ...} */
 void cli_connector_json(const skep_connector_info *info);

@@ -96,6 +96,18 @@ def test_put_refuses(box):
     assert box.run("info", uri, "--json").record["objects"] == 1, "what failed left something"
 
 
+def test_put_leaves_no_dead_handle(box):
+    box.private_shm()
+    file = box.path("f", b"x")
+    for uri, env in (("shm://x?lifetime=session", {}), ("shm://x", {"SKEP_SHM_LIFETIME": "session"}),
+                     ("fault+shm://x?fault_op=get&lifetime=session&cache=0", {})):
+        for more in ([], ["--name", "n"]):
+            result = box.run("put", uri, file, *more, env=env, expect=2)
+            assert result.out == b"" and uri in result.err and "lifetime=session" in result.err, result.err
+    assert box.run("ls").text == "", "what was refused leaves no store"
+    box.run("put", "shm://x?lifetime=store", file)
+
+
 def test_put_under_a_key(box):
     key = "0f6f3bd5-0000-4000-8000-00000000000a"
     for uri in stores(box):
