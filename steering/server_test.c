@@ -2,6 +2,8 @@
 #include "steering/testing.h"
 
 #include "steering/engines/start.h"
+#include "steering/queues/control.h"
+#include "steering/queues/packet.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -335,6 +339,14 @@ static long switches(void)
     return sum;
 }
 
+static void no_log(int level, const char *component, const char *text, void *arg)
+{
+    (void)level;
+    (void)component;
+    (void)text;
+    (void)arg;
+}
+
 /* One task waits behind a long one at its worker: the server sleeps. */
 static void sleeps_behind_a_long_task(void **state)
 {
@@ -359,6 +371,46 @@ static void sleeps_behind_a_long_task(void **state)
     assert_in_range(switches() - before, 0, 100);
     for (int i = 0; i < 2; i++)
         skep_task_free(hive_receive(&h, NULL));
+    hive_close(&h);
+}
+
+/* Who sends tasks that cannot be run, and never reads why, is shown out before its answers fill the memory. */
+static void floods(void **state)
+{
+    enum { MOST = 2000000 };
+    struct skepi_control hello = {.kind = SKEPI_HELLO, .n = 1, .text = {"flood"}};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct skepi_outbox box = {0};
+    struct hive h;
+    char method[SKEPI_NAME_MAX] = "";
+    skep_task *task;
+    int fd, n, rc = SKEP_OK;
+
+    (void)state;
+    memset(method, 'm', sizeof method - 1);
+    hive_open(&h, "ipc", "local:?workers=1", NULL);
+    skep_log_to(no_log, NULL);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", h.dir);
+    fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(skepi_control_add(&box, &hello), SKEP_OK);
+    for (n = 0; n < MOST && rc == SKEP_OK; n++) {
+        struct skepi_draft draft = {.head.attempt = 1, .method = method, .topic = "default"};
+
+        draft.head.message.kind = SKEPI_TASK;
+        ASSERT_OK(skepi_outbox_add(&box, &draft, NULL, ERR));
+        if (n % 512 == 0)
+            rc = skepi_packet_send(fd, &box, 1);
+    }
+    skepi_outbox_fini(&box);
+    assert_int_equal(rc, SKEP_ECLOSED);
+    print_message("shown out after %d tasks\n", n);
+    close(fd);
+    task = nap_of(1);
+    task = hive_run(&h, &task);
+    assert_true(skep_task_ok(task));
+    skep_task_free(task);
+    skep_log_to(NULL, NULL);
     hive_close(&h);
 }
 
@@ -478,6 +530,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(sleeps_behind_a_long_task),
         cmocka_unit_test(idle_time_stays),
         cmocka_unit_test(codes),
+        cmocka_unit_test(floods),
         cmocka_unit_test(own_signals),
         cmocka_unit_test(terminated_in_a_task),
     };

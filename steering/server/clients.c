@@ -6,7 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WINDOW_GRACE = 4 }; /* times the window: who sends more than that does not listen */
+enum {
+    WINDOW_GRACE = 4,                    /* times the window: who sends more than that does not listen */
+    REFUSED_MAX = SKEPI_RESULTS_MAX * 2, /* bytes of failures that it does not read, likewise */
+};
 
 /* ---- sending ------------------------------------------------------------------------------------- */
 
@@ -19,6 +22,8 @@ static void flush(struct skep_server *server, struct skepi_client *client)
     rc = server->link_ops->send(client->peer, &client->out);
     if (rc == SKEP_ECLOSED) /* the link will tell */
         skepi_outbox_drop(&client->out, client->out.bytes);
+    if (client->out.bytes <= SKEPI_RESULTS_MAX)
+        client->refused = 0;
     left = client->out.n > 0;
     if (left != client->blocked) {
         client->blocked = left;
@@ -260,6 +265,8 @@ static int client_message(void *arg, struct skepi_peer *peer, struct skepi_messa
         return said(server, client, message, err);
     if ((rc = skepi_record_decode(message, message->length, &parts, err)) != SKEP_OK)
         return rc;
+    if (client->refused > REFUSED_MAX)
+        return skep_fail(err, SKEP_ETOOBIG, "it does not read why its tasks failed: %zu bytes wait", client->refused);
     if (client->line.bytes > WINDOW_GRACE * SKEPI_WINDOW)
         return skep_fail(err, SKEP_ETOOBIG, "it sends on although %zu bytes of its tasks wait here", client->line.bytes);
     return skepi_ticket_new(server, client, &parts, chunk, err);

@@ -61,6 +61,7 @@ static void fail(struct skep_server *server, struct skepi_ticket *ticket, int co
 {
     struct skepi_client *client = ticket->client;
     struct skepi_draft draft = {.head = *ticket->record, .failure = why};
+    size_t before = client->out.bytes;
     skep_error err;
 
     ticket_ends(server, ticket);
@@ -77,6 +78,7 @@ static void fail(struct skep_server *server, struct skepi_ticket *ticket, int co
     draft.head.stamp[SKEP_STAMP_SENT] = server->real_ns;
     if (skepi_outbox_add(&client->out, &draft, NULL, &err) != SKEP_OK)
         skep_log(SKEP_LOG_ERROR, "server", "a task of %s is not answered: %s", client->peer->name, err.text);
+    client->refused += client->out.bytes - before;
     skepi_evict_later(client, ticket->record);
 }
 

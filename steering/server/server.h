@@ -44,7 +44,8 @@ struct skepi_client {
     int known; /* it said HELLO */
     int gone;  /* nobody takes answers to further tasks: it said BYE, or the link is gone */
     struct skepi_outbox out;
-    int blocked; /* waits for room in its socket */
+    size_t refused; /* bytes of failures that the server made since `out` was not more than SKEPI_RESULTS_MAX */
+    int blocked;    /* waits for room in its socket */
     struct skepi_line line;
     size_t given; /* of its tasks, to workers */
     struct skepi_said *said;

@@ -7,7 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-enum { LEAVE_WAIT_MS = 1000 };
+enum {
+    LEAVE_WAIT_MS = 1000,
+    ENTRY_BYTES = 1024, /* what an object takes besides its bytes, about, and while it is not resolved */
+};
 
 struct skepi_model {
     struct skepi_model *next;          /* in its bucket */
@@ -16,7 +19,7 @@ struct skepi_model {
     int in_task, once;
     skep_proxy *proxy;
     skep_policy *allowed_by; /* the policy that did not refuse it */
-    uint64_t size;           /* counted in `used`: 0 until it is resolved */
+    uint64_t size;           /* counted in `used`: ENTRY_BYTES until it is resolved */
     char handle[];
 };
 
@@ -137,6 +140,7 @@ static struct skepi_model *model_new(const char *handle, skep_policy *policy, in
     }
     memcpy(model->handle, handle, size);
     model->once = once;
+    model->size = ENTRY_BYTES;
     if ((*rc = skep_proxy_open(handle, policy, &model->proxy, err)) != SKEP_OK) {
         model_free(model);
         return NULL;
@@ -174,6 +178,7 @@ static int get(struct skepi_models *m, const char *handle, skep_policy *policy, 
         here = bucket(m, handle);
         model->next = *here;
         *here = model;
+        m->used += model->size;
         link_newest(m, model);
         enter_task(m, model);
         pthread_mutex_unlock(&m->lock);
@@ -204,8 +209,8 @@ static void weigh(struct skepi_models *m, skep_proxy *proxy, uint64_t size)
     pthread_mutex_lock(&m->lock);
     for (model = m->in_task; model != NULL && model->proxy != proxy; model = model->next_in_task)
         ;
-    if (model != NULL && model->size == 0) {
-        model->size = size;
+    if (model != NULL && model->size == ENTRY_BYTES) {
+        model->size += size;
         m->used += size;
     }
     pthread_mutex_unlock(&m->lock);

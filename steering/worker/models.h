@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-enum { SKEPI_MODEL_BUCKETS = 256 };
+enum { SKEPI_MODEL_BUCKETS = 16384 };
 
 struct skepi_model;
 
