@@ -25,6 +25,7 @@ struct findings {
     float best[SCORE_WIDTH];
     int rounds, versions;
     uint64_t digest; /* of every score of every round */
+    int signal;      /* that ended it, or 0 */
 };
 
 /* Sums of what the tasks say of themselves. */

@@ -82,6 +82,22 @@ started+=("$server")
 wait "$server" || fail "the server: $(cat "$scratch/server")"
 until_gone "the store of the two programs" left "campaign-hand-$$"
 
+# a worker that is killed is replaced, and its task sent again: the answer is the same
+"$campaign" "${small[@]}" --tasks 960 --json >"$scratch/whole" 2>/dev/null || fail "the longer run"
+"$campaign" "${small[@]}" --tasks 960 --json >"$scratch/killed" 2>"$scratch/log" &
+pid=$!
+started+=("$pid")
+for _ in $(seq 200); do grep -q round "$scratch/log" && break; sleep 0.02; done
+for _ in $(seq 50); do # until one is met in the middle of a task
+    grep -q "sent again" "$scratch/log" && break
+    victim=$(workers_of "$pid" | head -n 1)
+    [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || true
+    sleep 0.02
+done
+grep -q "sent again" "$scratch/log" || fail "no killed worker was in a task: $(cat "$scratch/log")"
+wait "$pid" || fail "a killed worker ended it: $(cat "$scratch/log")"
+[ "$(field digest "$scratch/killed")" = "$(field digest "$scratch/whole")" ] || fail "a killed worker changed the answer"
+
 # however it ends, nothing is left: interrupted, told to end, killed
 for how in INT TERM KILL; do
     "$campaign" --generate "$size" --tasks 1000000 --pool 64 >/dev/null 2>"$scratch/log" &

@@ -75,6 +75,16 @@ static const struct option longs[] = {
     {NULL, 0, NULL, 0},
 };
 
+static int bad_value(int option)
+{
+    char text[64] = "?";
+
+    for (const struct option *l = longs; l->name != NULL; l++)
+        if (l->val == option)
+            snprintf(text, sizeof text, "--%s does not take ", l->name);
+    return usage(text, optarg);
+}
+
 /* -1: go on; else the exit code. */
 static int take_option(struct options *o, int option)
 {
@@ -127,7 +137,7 @@ static int take_option(struct options *o, int option)
     default:
         return 2; /* getopt has said what is wrong */
     }
-    return good ? -1 : usage("not a value that this option takes: ", optarg);
+    return good ? -1 : bad_value(option);
 }
 
 static int read_options(int argc, char **argv, struct options *o)
@@ -153,7 +163,7 @@ static int read_options(int argc, char **argv, struct options *o)
 static int failed(const skep_error *err)
 {
     fprintf(stderr, "campaign: %s\n", err->text);
-    return err->code == SKEP_ECANCELED ? 130 : 1;
+    return 1;
 }
 
 static skep_server *serving;
@@ -236,7 +246,7 @@ static int run_thinker(const struct options *o)
     if (report.tasks > 0)
         report_print(o, &report, &found);
     if (rc != SKEP_OK)
-        return failed(&err);
+        return failed(&err), found.signal ? 128 + found.signal : 1;
     return o->verify ? check(o, &found) : 0;
 }
 
@@ -258,9 +268,23 @@ static int run_both(const struct options *given)
     return rc;
 }
 
+/* A node store that nobody says more of goes with the programs that use it, however they end. */
+static int name_store(struct options *o, char *out, size_t cap)
+{
+    const char *uri = o->store ? o->store : "shm://campaign", *more = "";
+
+    if (strncmp(uri, "shm:", 4) == 0 && strchr(uri, '?') == NULL)
+        more = "?lifetime=session";
+    if (snprintf(out, cap, "%s%s", uri, more) >= (int)cap)
+        return usage("--store is too long: ", uri);
+    o->store = out;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct options o;
+    char store[SKEP_URI_MAX];
     int rc, by_hand;
     const char *mode = argc > 1 ? argv[1] : "";
 
@@ -272,7 +296,7 @@ int main(int argc, char **argv)
         return rc;
     if (by_hand && o.queue == NULL)
         return usage("--queue says where server and thinker meet; it is missing", "");
-    if (by_hand && o.store == NULL)
-        o.store = "shm://campaign?lifetime=session";
+    if (by_hand && (rc = name_store(&o, store, sizeof store)) != 0)
+        return rc;
     return !by_hand ? run_both(&o) : strcmp(mode, "server") == 0 ? run_server(&o) : run_thinker(&o);
 }

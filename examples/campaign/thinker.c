@@ -3,6 +3,7 @@
 #include "numbers.h"
 #include "refine.h"
 
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,12 +11,13 @@
 #include <string.h>
 #include <time.h>
 
-static volatile sig_atomic_t interrupted;
+enum { ATTEMPTS = 3 };
+
+static volatile sig_atomic_t interrupted; /* the signal */
 
 static void interrupt(int signal_number)
 {
-    (void)signal_number;
-    interrupted = 1;
+    interrupted = signal_number;
 }
 
 struct thinking {
@@ -152,27 +154,31 @@ static int refine(struct thinking *t, skep_error *err)
     return rc;
 }
 
+/* The batch that begins at candidate `first`. 0: it can't be sent; run says why. */
+static int send_batch(skep_thinker *thinker, struct thinking *t, int first, int attempt)
+{
+    skep_task *task = skep_task_new("score");
+    char info[32];
+
+    if (t->bytes != NULL)
+        skep_task_add_buf(task, t->bytes);
+    else
+        skep_task_add_proxy(task, t->model);
+    skep_task_add_bytes(task, t->search.pool + (size_t)first * SCORE_WIDTH,
+                        (size_t)t->o->batch * SCORE_WIDTH * sizeof(float));
+    snprintf(info, sizeof info, "%d %d", first, attempt);
+    skep_task_set_info(task, info);
+    return skep_thinker_send(thinker, "score", &task) == SKEP_OK;
+}
+
 static void send_round(skep_thinker *thinker, struct thinking *t, int tasks)
 {
-    char first[16];
-
     pthread_mutex_lock(&t->mu);
     t->missing = tasks;
     pthread_mutex_unlock(&t->mu);
-    for (int i = 0; i < tasks && !interrupted; i++) {
-        skep_task *task = skep_task_new("score");
-        const float *batch = t->search.pool + (size_t)i * (size_t)t->o->batch * SCORE_WIDTH;
-
-        if (t->bytes != NULL)
-            skep_task_add_buf(task, t->bytes);
-        else
-            skep_task_add_proxy(task, t->model);
-        skep_task_add_bytes(task, batch, (size_t)t->o->batch * SCORE_WIDTH * sizeof *batch);
-        snprintf(first, sizeof first, "%d", i * t->o->batch);
-        skep_task_set_info(task, first);
-        if (skep_thinker_send(thinker, "score", &task) != SKEP_OK)
-            return; /* run says why */
-    }
+    for (int i = 0; i < tasks && !interrupted; i++)
+        if (!send_batch(thinker, t, i * t->o->batch, 1))
+            return;
 }
 
 /* 1: every result of the round is here. 0: the campaign is to end. */
@@ -208,6 +214,10 @@ static void steer(skep_thinker *thinker, void *arg)
             return;
         search_rank(&t->search);
         findings_add(t->found, &t->search);
+        if (!isfinite(t->found->best_score)) {
+            skep_thinker_fail(thinker, "this model makes no finite number of any candidate");
+            return;
+        }
         report_progress(t->o, t->report, t->found);
         if (left > 1 && t->found->rounds % t->o->refine_every == 0 && refine(t, &err) != SKEP_OK) {
             skep_thinker_fail(thinker, "refining the model: %s", err.text);
@@ -218,15 +228,29 @@ static void steer(skep_thinker *thinker, void *arg)
     }
 }
 
+/* A worker that died is no fault of its task: another gets it. */
+static void failed(skep_thinker *thinker, struct thinking *t, const skep_task *task, int first, int attempt)
+{
+    if (interrupted)
+        return;
+    if (skep_task_code(task) != SKEP_EFAILED || attempt == ATTEMPTS) {
+        skep_thinker_fail(thinker, "%s", skep_task_failure(task));
+        return;
+    }
+    fprintf(stderr, "campaign: %s; sent again\n", skep_task_failure(task));
+    send_batch(thinker, t, first, attempt + 1);
+}
+
 static void scored(skep_thinker *thinker, const skep_task *task, void *arg)
 {
     struct thinking *t = arg;
     const void *scores;
-    size_t size, first = (size_t)strtol(skep_task_info(task), NULL, 10);
+    size_t size;
+    char *rest;
+    int first = (int)strtol(skep_task_info(task), &rest, 10), attempt = (int)strtol(rest, NULL, 10);
 
     if (!skep_task_ok(task)) {
-        if (!interrupted)
-            skep_thinker_fail(thinker, "%s", skep_task_failure(task));
+        failed(thinker, t, task, first, attempt);
         return;
     }
     if (skep_task_value_bytes(task, &scores, &size) != SKEP_OK || size != (size_t)t->o->batch * sizeof(float)) {
@@ -267,7 +291,7 @@ int thinker_run(const struct options *o, skep_queues *queues, skep_store *store,
                          .report = report,
                          .mu = PTHREAD_MUTEX_INITIALIZER,
                          .changed = PTHREAD_COND_INITIALIZER};
-    struct sigaction on_signal = {.sa_handler = interrupt};
+    struct sigaction on_signal = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}; /* the second time it kills */
     skep_proxy *first = NULL;
     skep_error ignored;
     int rc = search_open(&t.search, o->pool, err);
@@ -288,6 +312,7 @@ int thinker_run(const struct options *o, skep_queues *queues, skep_store *store,
     }
     if (rc == SKEP_OK && interrupted)
         rc = skep_fail(err, SKEP_ECANCELED, "interrupted after %d rounds", found->rounds);
+    found->signal = interrupted;
     if (t.model != NULL) {
         skep_store_name_set(store, "latest", NULL, SKEP_FOREVER, &ignored);
         skep_proxy_evict(t.model, SKEP_FOREVER, &ignored);
