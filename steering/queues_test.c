@@ -66,7 +66,7 @@ static struct sockaddr_un address_of(const char *uri)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", uri + strlen("ipc://"));
+    snprintf(address.sun_path, sizeof address.sun_path, "%.100s", uri + strlen("ipc://"));
     return address;
 }
 
