@@ -1,6 +1,7 @@
 /* benchmarks/connector.c - `skep bench connector`: every operation, size and connector, and what they came to. */
 #include "benchmarks/connector.h"
 #include "benchmarks/environment.h"
+#include "benchmarks/flush.h"
 #include "benchmarks/human.h"
 #include "benchmarks/runner.h"
 #include "benchmarks/stop.h"
@@ -22,6 +23,12 @@ static uint64_t *p50_at(struct run *run, int op, size_t size, int uri)
     return &run->p50s[((size_t)op * plan->sizes.count + size) * (size_t)plan->n_uris + (size_t)uri];
 }
 
+/* Asked to stop, or there is nobody to tell. */
+static int is_over(void)
+{
+    return bench_stop_asked() || flush_output() != 0;
+}
+
 static int refuse(struct bench_road *road, const struct bench_op *op)
 {
     if ((op->flags & BENCH_OP_SHARED) == 0 || road->shared)
@@ -41,7 +48,7 @@ static void one_row(struct run *run, struct bench_road *road, int op, size_t siz
         bench_report_json(&result, stdout);
     else
         bench_report_line(&result, stdout);
-    fflush(stdout);
+    (void)flush_output();
     *p50_at(run, op, size, uri) = bench_series_quantile(&result.ours, 0.5);
     run->failed |= result.errors > 0;
     bench_result_free(&result);
@@ -61,7 +68,7 @@ static void one_road(struct run *run, int uri)
     if (!plan->json)
         bench_report_head(&road, stdout);
     for (int op = 0; op < plan->n_ops; op++)
-        for (size_t size = 0; size < plan->sizes.count && !bench_stop_asked(); size++) {
+        for (size_t size = 0; size < plan->sizes.count && !is_over(); size++) {
             if (refuse(&road, plan->ops[op]))
                 break;
             if (road.store == NULL && bench_road_again(&road, &err) != SKEP_OK) {
@@ -131,7 +138,7 @@ int bench_connector_main(int argc, char **argv, int whole_argc, char **whole)
         free(run.p50s);
         return 1;
     }
-    for (int uri = 0; uri < plan.n_uris && !bench_stop_asked(); uri++)
+    for (int uri = 0; uri < plan.n_uris && !is_over(); uri++)
         one_road(&run, uri);
     print_fastest(&run);
     bench_runner_fini(&run.runner);

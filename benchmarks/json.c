@@ -1,5 +1,6 @@
 /* benchmarks/json.c - one JSON object on one line, member by member. */
 #include "benchmarks/json.h"
+#include "benchmarks/flush.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -131,5 +132,8 @@ void json_line_array_end(struct json_line *json)
 void json_line_end(struct json_line *json)
 {
     fputs("}\n", json->out);
-    fflush(json->out);
+    if (json->out == stdout)
+        (void)flush_output(); /* it is remembered */
+    else
+        fflush(json->out);
 }

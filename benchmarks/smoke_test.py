@@ -86,6 +86,17 @@ def interrupted(skep, *words):
         assert child.returncode == -signal.SIGINT, child.returncode
 
 
+def full(skep, *words):
+    """Standard output is full: it is said, at once, and the exit status says it too."""
+    began = time.monotonic()
+    for extra in ([], ["--json"]):
+        with open("/dev/full", "wb") as out:
+            done = subprocess.run([skep, "bench", *words, *extra], stdin=subprocess.DEVNULL, stdout=out,
+                                  stderr=subprocess.PIPE, text=True, timeout=100)
+        assert done.returncode == 4 and "standard output: No space left on device" in done.stderr, done
+    assert time.monotonic() - began < 30, "measured for nobody"
+
+
 def connector(skep, scratch):
     uris = [f"shm://bench-smoke-{os.getpid()}", f"memory://bench-smoke-{os.getpid()}", f"file://{scratch}/store?checksum=on"]
     words = ["connector", *uris, "--ops", ",".join(OPS), "--sizes", "0,64,1000,1m", "--range", "100", "--count", "3", "--json"]
@@ -117,6 +128,7 @@ def connector(skep, scratch):
                                                "0.01", "--no-verify", "--pages", "base", "--json").stdout.splitlines()]
     assert [row["size_bytes"] for row in timed[1:]] == [64, 256, 1024]
     assert all(row["count"] >= 3 and row["verified"] is False for row in timed[1:])
+    full(skep, "connector", uris[1], "--ops", "put,get,resolve", "--sizes", "64,1k,4k", "--seconds", "10")
     broken = run(skep, "connector", f"fault+{uris[1]}?fault_op=get&fault_every=1", "--ops", "get", "--sizes", "64", "--count", "5",
                  "--json", status=1)
     row = json.loads(broken.stdout.splitlines()[1])
@@ -143,6 +155,7 @@ def steering(skep, scratch):
     assert row["errors"] == 0 and row["resolves"] == row["workers"] and row["bytes_moved"] == 0, row
     assert "round trip" in run(skep, "steering", "--tasks", "20").stdout
     assert "objects of tasks" not in run(skep, "steering", "--tasks", "20", "--payload", "200k", "--window", "3").stderr
+    full(skep, "steering", "--tasks", "100000000")
     interrupted(skep, "steering", "--tasks", "100000000")
     interrupted(skep, "steering", "--tasks", "1000000", "--payload", "200k", "--window", "50")
     assert os.listdir(scratch) == [], os.listdir(scratch)

@@ -1,6 +1,7 @@
 /* benchmarks/steering.c - `skep bench steering`: measures, and says what it came to. */
 #include "benchmarks/steering.h"
 #include "benchmarks/environment.h"
+#include "benchmarks/flush.h"
 #include "benchmarks/human.h"
 #include "benchmarks/json.h"
 
@@ -234,6 +235,8 @@ int bench_steering_main(int argc, char **argv, int whole_argc, char **whole)
         bench_environment_json(&env, stdout, whole_argc, whole);
     else
         bench_environment_text(&env, stdout);
+    if (flush_output() != 0)
+        return 0; /* main says so */
     rc = measure(&s, &wanted, &result);
     bench_session_close(&s);
     bench_trips_free(&result.trips);

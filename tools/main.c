@@ -1,12 +1,12 @@
 /* main.c - the skep command: one table of subcommands. */
 #include "benchmarks/bench.h"
+#include "benchmarks/flush.h"
 #include "tools/command.h"
 #include "tools/help.h"
 #include "tools/signals.h"
 #include "tools/status.h"
 #include "tools/suggest.h"
 #include <skep/handle.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -119,13 +119,13 @@ static int run(const struct cli_command *c, int argc, char **argv)
 /* What was printed must have arrived: a full disk behind standard output is a failure too. */
 static int finish(int status)
 {
-    int failed = fflush(stdout) != 0 || ferror(stdout);
+    int errnum = flush_output();
 
     cli_signals_die();
-    if (!failed || status != CLI_DONE)
+    if (errnum == 0 || status != CLI_DONE)
         return status;
-    fprintf(stderr, "skep: standard output: %s\n", strerror(errno));
-    return cli_status_of(skep_err_from_errno(errno));
+    fprintf(stderr, "skep: standard output: %s\n", strerror(errnum));
+    return cli_status_of(skep_err_from_errno(errnum));
 }
 
 int main(int argc, char **argv)
@@ -152,7 +152,7 @@ int main(int argc, char **argv)
     if (!c)
         return cli_command_unknown(argv[1]);
     if (c->raw)
-        return c->raw(argc - 1, argv + 1);
+        return finish(c->raw(argc - 1, argv + 1));
     cli_signals_install();
     trust_the_command_line();
     return finish(run(c, argc - 2, argv + 2));

@@ -1,4 +1,5 @@
 /* put.c - skep put: a file or standard input into a store; its handle on standard output. */
+#include "benchmarks/flush.h"
 #include "benchmarks/json.h"
 #include "tools/signals.h"
 #include "tools/source.h"
@@ -9,7 +10,6 @@
 #include "tools/watch.h"
 #include <skep/codec.h>
 #include <skep/proxy.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -151,6 +151,7 @@ static void print_json(const struct put *p)
 static int publish(struct put *p, skep_error *err)
 {
     int rc = make_proxy(p, err);
+    int errnum;
 
     if (rc == SKEP_OK && skep_proxy_handle(p->proxy, p->handle, sizeof p->handle) != SKEP_OK)
         rc = skep_fail(err, SKEP_ETOOBIG, "the handle would be longer than %d characters", SKEP_HANDLE_MAX - 1);
@@ -164,8 +165,8 @@ static int publish(struct put *p, skep_error *err)
         print_json(p);
     else
         puts(p->handle);
-    if (fflush(stdout) != 0 && !p->args->name)
-        rc = skep_fail(err, skep_err_from_errno(errno), "standard output: %s", strerror(errno));
+    if ((errnum = flush_output()) != 0 && !p->args->name)
+        rc = skep_fail(err, skep_err_from_errno(errnum), "standard output: %s", strerror(errnum));
     return rc;
 }
 

@@ -198,6 +198,14 @@ def test_handle_that_nobody_gets_leaves_no_object(box):
     assert box.run("info", uri, "--json").record["objects"] == 1
 
 
+def test_record_that_nobody_gets_leaves_no_object(box):
+    uri = box.shm()
+    handle = box.put(uri, b"kept")
+    with open("/dev/full", "wb") as full:
+        box.run("put", uri, "-", "--json", data=b"x", stdout=full, expect=4)
+    assert [record["handle"] for record in box.run("ls", uri, "--json").records] == [handle]
+
+
 def test_info_of_an_object(box):
     for uri in stores(box):
         handle = box.put(uri, MODEL, "--checksum")
