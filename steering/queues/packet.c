@@ -216,7 +216,7 @@ static int receive_one(int fd, struct skepi_inbox *in, int wait, skepi_message_f
         iov[1] = (struct iovec){in->chunk->data + in->used, SKEPI_RUN_MAX};
     do
         size = recvmsg(fd, &message, wait ? 0 : MSG_DONTWAIT);
-    while (size < 0 && errno == EINTR);
+    while (size < 0 && (errno == EINTR || errno == ECONNRESET)); /* reset: said once, in front of what the peer had sent */
     if (size < 0 && errno == EAGAIN)
         return SKEP_OK;
     if (size <= 0)

@@ -260,11 +260,35 @@ static void controls(void **state)
     skepi_outbox_fini(&box);
 }
 
+/* A peer that goes without having read all that was sent to it: what it had sent is still received. */
+static void last_words(void **state)
+{
+    struct skepi_outbox box = {0};
+    struct skepi_inbox in = {0};
+    struct seen seen = {0};
+    size_t bytes;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    add(&box, 0, 100);
+    assert_int_equal(skepi_packet_send(pair[0], &box, 0), SKEP_OK);
+    add(&box, 0, 100);
+    assert_int_equal(skepi_packet_send(pair[1], &box, 0), SKEP_OK);
+    close(pair[0]);
+    assert_int_equal(skepi_packet_receive(pair[1], &in, 0, 1, look, &seen, &bytes, NULL), SKEP_OK);
+    assert_int_equal(seen.n, 1);
+    assert_int_equal(skepi_packet_receive(pair[1], &in, 0, 1, look, &seen, &bytes, NULL), SKEP_ECLOSED);
+    close(pair[1]);
+    skepi_inbox_fini(&in);
+    skepi_outbox_fini(&box);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes),     cmocka_unit_test(passing_on), cmocka_unit_test(garbage),
-        cmocka_unit_test(peer_gone), cmocka_unit_test(controls),
+        cmocka_unit_test(peer_gone), cmocka_unit_test(controls),   cmocka_unit_test(last_words),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
