@@ -27,8 +27,8 @@ if(SKEP_SANITIZE)
 endif()
 
 # skep_library(NAME OUTPUT file EXPORT short MAP file OBJECTS target... [LIBS lib...] [NEEDS name...]): NAME_static and, with
-# SKEP_SHARED, NAME_shared from the same objects. NEEDS names other libraries of this tree, each used in the same kind. The
-# alias skep::<short> is the one that programs of this tree link: shared where it is built.
+# SKEP_SHARED, NAME_shared from the same objects, both installed as skep::<short>. NEEDS names other libraries of this tree,
+# each used in the same kind.
 function(skep_library name)
   cmake_parse_arguments(L "" "OUTPUT;MAP;EXPORT" "OBJECTS;LIBS;NEEDS" ${ARGN})
   set(objects)
@@ -54,8 +54,6 @@ function(skep_library name)
     install(TARGETS ${target} EXPORT skep-${kind} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
             ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   endforeach()
-  list(GET kinds -1 best)
-  add_library(skep::${L_EXPORT} ALIAS ${name}_${best})
   if(SKEP_SHARED)
     # Never unloaded: its threads and fork handlers may be at work when a program closes it.
     target_link_options(${name}_shared PRIVATE -Wl,--version-script=${L_MAP} -Wl,-z,nodelete)
