@@ -1,5 +1,6 @@
 /* benchmarks/args.c - what words on the command line mean: lists of sizes, counts, durations. */
 #include "benchmarks/args.h"
+#include "benchmarks/fail.h"
 
 #include <skep/clock.h>
 #include <skep/uri.h>
@@ -14,14 +15,16 @@
 
 int bench_args_fail(const char *who, const char *format, ...)
 {
+    skep_error err = {SKEP_EINVAL, ""};
     va_list args;
+    int status;
 
-    fprintf(stderr, "%s: ", who);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(err.text, sizeof err.text, format, args);
     va_end(args);
-    fprintf(stderr, "\n%s --help shows what there is\n", who);
-    return 2;
+    status = bench_fail(who, &err);
+    fprintf(stderr, "%s --help shows what there is\n", who);
+    return status;
 }
 
 int bench_args_unknown(const char *who, int result, char **argv, int option_index, int option_char)

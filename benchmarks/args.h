@@ -22,7 +22,7 @@ int bench_args_count(const char *who, const char *option, const char *text, uint
 int bench_args_seconds(const char *who, const char *option, const char *text, uint64_t *out); /* "2", "0.5", "500ms" */
 int bench_args_time(const char *who, const char *option, const char *text, uint64_t *out);
 
-/* "WHO: FORMAT" and a hint at --help, on standard error; returns 2. */
+/* bench_failf, and a hint at --help; returns 2. */
 int bench_args_fail(const char *who, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What getopt_long's '?' and ':' mean, in words; returns 2. */
 int bench_args_unknown(const char *who, int result, char **argv, int option_index, int option_char);

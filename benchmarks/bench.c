@@ -2,6 +2,7 @@
 #include "benchmarks/bench.h"
 #include "benchmarks/args.h"
 #include "benchmarks/connector.h"
+#include "benchmarks/fail.h"
 #include "benchmarks/stop.h"
 #if SKEP_BENCH_STEERING
 #include "benchmarks/steering.h"
@@ -41,10 +42,8 @@ static int run(size_t which, int argc, char **argv)
     char **words = calloc((size_t)argc + 1, sizeof *words);
     int rc;
 
-    if (words == NULL) {
-        fputs("skep bench: no memory\n", stderr);
-        return 1;
-    }
+    if (words == NULL)
+        return bench_failf("skep bench", SKEP_ENOMEM, "no memory");
     memcpy(words, argv, (size_t)argc * sizeof *words);
     bench_stop_install();
     rc = benchmarks[which].run(argc - 1, words + 1, argc, argv);
@@ -57,11 +56,14 @@ int skep_bench_main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
+    bench_fail_read(argc, argv);
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(stdout);
     for (size_t i = 0; i < BENCHMARKS; i++)
         if (strcmp(name, benchmarks[i].name) == 0)
             return run(i, argc, argv);
+    if (strcmp(name, "steering") == 0)
+        return bench_failf("skep bench", SKEP_ENOTSUP, "this build is without steering, so there is nothing to measure");
     if (name[0] == '\0')
         return bench_args_fail("skep bench", "which benchmark?");
     return bench_args_fail("skep bench", "no benchmark '%s'", name);

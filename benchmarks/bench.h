@@ -15,7 +15,7 @@
 extern const skep_method skep_bench_methods[];
 #endif
 
-/* 0: all ran and all payloads were right. 1: something failed; standard error says what. 2: bad arguments. */
+/* 0: all ran and all payloads were right. Else the exit status of the first failure; standard error says what. */
 int skep_bench_main(int argc, char **argv);
 
 #endif

@@ -1,6 +1,7 @@
 /* benchmarks/connector.c - `skep bench connector`: every operation, size and connector, and what they came to. */
 #include "benchmarks/connector.h"
 #include "benchmarks/environment.h"
+#include "benchmarks/fail.h"
 #include "benchmarks/flush.h"
 #include "benchmarks/human.h"
 #include "benchmarks/runner.h"
@@ -13,7 +14,7 @@ struct run {
     const struct bench_plan *plan;
     struct bench_runner runner;
     uint64_t *p50s; /* of [op][size][uri]; 0: has none */
-    int failed;
+    int status;     /* of the first failure */
 };
 
 static uint64_t *p50_at(struct run *run, int op, size_t size, int uri)
@@ -21,6 +22,11 @@ static uint64_t *p50_at(struct run *run, int op, size_t size, int uri)
     const struct bench_plan *plan = run->plan;
 
     return &run->p50s[((size_t)op * plan->sizes.count + size) * (size_t)plan->n_uris + (size_t)uri];
+}
+
+static void failed(struct run *run, int status)
+{
+    run->status = run->status != 0 ? run->status : status;
 }
 
 /* Asked to stop, or there is nobody to tell. */
@@ -50,7 +56,7 @@ static void one_row(struct run *run, struct bench_road *road, int op, size_t siz
         bench_report_line(&result, stdout);
     (void)flush_output();
     *p50_at(run, op, size, uri) = bench_series_quantile(&result.ours, 0.5);
-    run->failed |= result.errors > 0;
+    failed(run, result.status);
     bench_result_free(&result);
 }
 
@@ -61,8 +67,7 @@ static void one_road(struct run *run, int uri)
     skep_error err;
 
     if (bench_road_open(plan->uris[uri], &road, &err) != SKEP_OK) {
-        fprintf(stderr, "skep bench: %s\n", err.text);
-        run->failed = 1;
+        failed(run, bench_fail("skep bench", &err));
         return;
     }
     if (!plan->json)
@@ -72,8 +77,7 @@ static void one_road(struct run *run, int uri)
             if (refuse(&road, plan->ops[op]))
                 break;
             if (road.store == NULL && bench_road_again(&road, &err) != SKEP_OK) {
-                fprintf(stderr, "skep bench: %s\n", err.text);
-                run->failed = 1;
+                failed(run, bench_fail("skep bench", &err));
                 goto out;
             }
             one_row(run, &road, op, size, uri);
@@ -134,14 +138,13 @@ int bench_connector_main(int argc, char **argv, int whole_argc, char **whole)
     else
         rc = bench_runner_init(&plan, &run.runner, &err);
     if (rc != SKEP_OK) {
-        fprintf(stderr, "skep bench: %s\n", err.text);
         free(run.p50s);
-        return 1;
+        return bench_fail("skep bench", &err);
     }
     for (int uri = 0; uri < plan.n_uris && !is_over(); uri++)
         one_road(&run, uri);
     print_fastest(&run);
     bench_runner_fini(&run.runner);
     free(run.p50s);
-    return run.failed;
+    return run.status;
 }

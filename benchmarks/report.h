@@ -13,6 +13,7 @@ struct bench_result {
     const struct bench_raw *raw; /* NULL: no baseline */
     size_t size, range;
     uint64_t warm_up, errors;
+    int status; /* the exit status of the first error */
     int verified;
     const char *checked;  /* "none", "chunk", "full" */
     int huge;             /* our own memory was asked for as huge pages */

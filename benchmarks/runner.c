@@ -1,6 +1,7 @@
 /* benchmarks/runner.c - takes the samples of one row: ours, and beside each one of the raw road. */
 #include "benchmarks/runner.h"
 #include "benchmarks/environment.h"
+#include "benchmarks/fail.h"
 #include "benchmarks/human.h"
 #include "benchmarks/pattern.h"
 #include "benchmarks/stop.h"
@@ -143,10 +144,10 @@ static int sample(struct bench_runner *runner, struct bench_result *result, stru
 static void complain(struct bench_result *result, const skep_error *err)
 {
     char size[BENCH_WORD_MAX];
+    int status = bench_failf("skep bench", err->code, "%s of %s: %s", result->op->name, bench_human_size(result->size, size),
+                             err->text);
 
-    result->errors++;
-    bench_human_progress_clear();
-    fprintf(stderr, "skep bench: %s of %s: %s\n", result->op->name, bench_human_size(result->size, size), err->text);
+    result->status = result->errors++ == 0 ? status : result->status;
 }
 
 static void show_progress(const struct bench_result *result, const struct bench_samples *wanted, uint64_t done)

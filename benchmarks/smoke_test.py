@@ -130,13 +130,15 @@ def connector(skep, scratch):
     assert all(row["count"] >= 3 and row["verified"] is False for row in timed[1:])
     full(skep, "connector", uris[1], "--ops", "put,get,resolve", "--sizes", "64,1k,4k", "--seconds", "10")
     broken = run(skep, "connector", f"fault+{uris[1]}?fault_op=get&fault_every=1", "--ops", "get", "--sizes", "64", "--count", "5",
-                 "--json", status=1)
-    row = json.loads(broken.stdout.splitlines()[1])
+                 "--json", status=6)
+    *errors, row = [json.loads(line) for line in broken.stdout.splitlines()[1:]]
+    assert len(errors) == row["errors"] and all(e["record"] == "error" and e["exit"] == 6 and e["code"] == "SKEP_EIO" and
+                                                "get of 64 B" in e["text"] for e in errors), errors
     assert row["errors"] > 0 and row["count"] == 0 and row["p50_ns"] is None and row["verified"] is False, row
     assert "get of 64 B" in broken.stderr, broken.stderr
     wrong = run(skep, "connector", f"fault+{uris[1]}?fault_op=get&fault_every=1&fault_kind=corrupt", "--ops", "get", "--sizes",
-                "64", "--count", "5", "--json", status=1)
-    assert json.loads(wrong.stdout.splitlines()[1])["verified"] is False and "not those that were put" in wrong.stderr, wrong
+                "64", "--count", "5", "--json", status=5)
+    assert json.loads(wrong.stdout.splitlines()[-1])["verified"] is False and "not those that were put" in wrong.stderr, wrong
 
 
 def steering(skep, scratch):
@@ -163,6 +165,13 @@ def steering(skep, scratch):
     assert not [name for name in left if name.startswith("skep-bench-")], left
 
 
+def failed(done, code, status):
+    """The failure is a record too, the last one."""
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert record["record"] == "error" and record["command"] == "bench", record
+    assert record["code"] == code and record["exit"] == status and record["text"] in done.stderr, record
+
+
 def arguments(skep, scratch):
     bad = [[], ["nothing"], ["connector"], ["connector", "memory://a", "--ops", "fly"], ["connector", "memory://a", "--sizes", "1k:"],
            ["connector", "memory://a", "--count", "0"], ["connector", "memory://a", "--what"], ["connector", "memory://a", "--count"],
@@ -170,9 +179,19 @@ def arguments(skep, scratch):
     for words in bad:
         done = run(skep, *words, status=2)
         assert done.stdout == "" and done.stderr.startswith("skep bench") and "--help" in done.stderr, done
-    for uri in ("nowhere://x", "memory", "memory://a?cache=1m", "memory://a?colour=red"):
-        done = run(skep, "connector", uri, "--sizes", "64", "--count", "1", status=1)
+        failed(run(skep, *words, "--json", status=2), "SKEP_EINVAL", 2)
+    for uri, status, code in (("nowhere://x", 8, "SKEP_ENOTSUP"), ("memory", 2, "SKEP_EINVAL"),
+                              ("memory://a?cache=1m", 2, "SKEP_EINVAL"), ("memory://a?colour=red", 2, "SKEP_EINVAL")):
+        done = run(skep, "connector", uri, "--sizes", "64", "--count", "1", status=status)
         assert done.stderr.startswith("skep bench: "), done.stderr
+        failed(run(skep, "connector", uri, "--sizes", "64", "--count", "1", "--json", status=status), code, status)
+    # the first failure decides, and what follows is measured all the same
+    done = run(skep, "connector", "nowhere://x", "memory", "memory://a", "--ops", "put", "--sizes", "64", "--count", "1", "--json",
+               status=8)
+    assert [json.loads(line)["record"] for line in done.stdout.splitlines()] == ["environment", "error", "error", "result"]
+    has_steering = "skep bench steering" in run(skep, "--help").stdout
+    done = run(skep, "steering", "--engine", "local:?worker=2", "--tasks", "1", "--json", status=2 if has_steering else 8)
+    failed(done, *(("SKEP_EINVAL", 2) if has_steering else ("SKEP_ENOTSUP", 8)))
     for words in (["--help"], ["connector", "--help"]):
         assert run(skep, *words).stdout.startswith("usage: skep bench")
     del scratch

@@ -1,6 +1,7 @@
 /* benchmarks/steering.c - `skep bench steering`: measures, and says what it came to. */
 #include "benchmarks/steering.h"
 #include "benchmarks/environment.h"
+#include "benchmarks/fail.h"
 #include "benchmarks/flush.h"
 #include "benchmarks/human.h"
 #include "benchmarks/json.h"
@@ -187,16 +188,19 @@ static void report_text(const struct bench_session *s, struct result *result)
     printf("  errors       %" PRIu64 "\n", sums->errors);
 }
 
-/* What was wrong with a run that came to its end. */
+/* What was wrong with a run that came to its end: an exit status. */
 static int complaints(const struct bench_session *s, const struct result *result)
 {
     const struct bench_sums *sums = &s->sender.sums;
+    int status = 0;
 
     if (sums->errors > 0)
-        fprintf(stderr, "skep bench: %" PRIu64 " tasks failed; the first: %s\n", sums->errors, sums->failure);
+        status =
+            bench_failf("skep bench", SKEP_EFAILED, "%" PRIu64 " tasks failed; the first: %s", sums->errors, sums->failure);
     if (result->objects_left > 0)
-        fprintf(stderr, "skep bench: %" PRIu64 " objects of tasks are left in the store\n", result->objects_left);
-    return sums->errors > 0 || result->objects_left > 0;
+        status = bench_failf("skep bench", SKEP_EFAILED, "%" PRIu64 " objects of tasks are left in the store",
+                             result->objects_left);
+    return status;
 }
 
 static int measure(struct bench_session *s, const struct bench_tasks *wanted, struct result *result)
@@ -207,10 +211,8 @@ static int measure(struct bench_session *s, const struct bench_tasks *wanted, st
     if (rc == SKEP_OK)
         rc = wanted->model_bytes > 0 ? measure_model(&s->sender, result, &err) : measure_tasks(&s->sender, result, &err);
     bench_human_progress_clear();
-    if (rc != SKEP_OK) {
-        fprintf(stderr, "skep bench: %s\n", err.text);
-        return 1;
-    }
+    if (rc != SKEP_OK)
+        return bench_fail("skep bench", &err);
     result->objects_left = bench_session_left(s);
     if (wanted->json)
         report_json(s, result);

@@ -71,7 +71,7 @@ void cli_help_command(FILE *to, const struct cli_command *c)
 
 static void print_statuses(FILE *to)
 {
-    for (const struct cli_status_row *row = cli_statuses; row->meaning; row++) {
+    for (const struct exit_status *row = exit_statuses; row->meaning; row++) {
         fprintf(to, "  %-9d", row->status);
         cli_text_wrap(to, row->meaning, 11, 11);
     }
@@ -157,7 +157,7 @@ static void markdown_all(FILE *to)
     for (const struct cli_command *const *c = cli_commands; *c; c++)
         fprintf(to, "| [`skep %s`](#skep-%s) | %s |\n", (*c)->name, (*c)->name, (*c)->summary);
     fputs("\n| exit status | meaning |\n| --- | --- |\n", to);
-    for (const struct cli_status_row *row = cli_statuses; row->meaning; row++)
+    for (const struct exit_status *row = exit_statuses; row->meaning; row++)
         fprintf(to, "| %d | %s |\n", row->status, row->meaning);
     fputs("| 128 + N | ended by signal N |\n\n| environment | meaning |\n| --- | --- |\n", to);
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++)

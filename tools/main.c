@@ -125,7 +125,7 @@ static int finish(int status)
     if (errnum == 0 || status != CLI_DONE)
         return status;
     fprintf(stderr, "skep: standard output: %s\n", strerror(errnum));
-    return cli_status_of(skep_err_from_errno(errnum));
+    return exit_status_of(skep_err_from_errno(errnum));
 }
 
 int main(int argc, char **argv)

@@ -205,15 +205,15 @@ static void every_code_has_one_status(void **state)
     for (int i = 0; i < COUNT(codes); i++) {
         int rows = codes[i] == SKEP_OK;
 
-        for (const struct cli_status_row *row = cli_statuses; row->meaning; row++) {
+        for (const struct exit_status *row = exit_statuses; row->meaning; row++) {
             for (int c = 0; c < COUNT(row->codes) && row->codes[c] != SKEP_OK; c++)
                 rows += row->codes[c] == codes[i];
         }
         assert_int_equal(rows, 1);
-        assert_true(cli_status_of(codes[i]) < 126); /* those above belong to the shell */
-        assert_true((cli_status_of(codes[i]) == 0) == (codes[i] == SKEP_OK));
+        assert_true(exit_status_of(codes[i]) < 126); /* those above belong to the shell */
+        assert_true((exit_status_of(codes[i]) == 0) == (codes[i] == SKEP_OK));
     }
-    assert_int_equal(cli_status_of(-12345), cli_status_of(SKEP_EINTERNAL));
+    assert_int_equal(exit_status_of(-12345), exit_status_of(SKEP_EINTERNAL));
 }
 
 int main(void)

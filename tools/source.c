@@ -114,7 +114,7 @@ static void shrunk(int sig, siginfo_t *info, void *context)
         ssize_t ignored = writev(STDERR_FILENO, parts, 2);
 
         (void)ignored; /* there is nobody else to tell */
-        _exit(cli_status_of(SKEP_EIO));
+        _exit(exit_status_of(SKEP_EIO));
     }
     signal(sig, SIG_DFL); /* somebody else's: it comes again when this returns */
 }
