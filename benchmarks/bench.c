@@ -54,9 +54,16 @@ static int run(size_t which, int argc, char **argv)
 
 int skep_bench_main(int argc, char **argv)
 {
-    const char *name = argc > 1 ? argv[1] : "";
+    const char *name;
 
     bench_fail_read(argc, argv);
+    if (argc > 2 && strcmp(argv[1], "--json") == 0) { /* as well in front of the benchmark's name */
+        char *json = argv[1];
+
+        argv[1] = argv[2];
+        argv[2] = json;
+    }
+    name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         return help(stdout);
     for (size_t i = 0; i < BENCHMARKS; i++)

@@ -26,6 +26,7 @@ struct cli_command {
     const struct cli_option *options;
     size_t args_size;
     int min_words, max_words;          /* INT_MAX: any number */
+    int plain;                         /* what it prints is for people, and it waits for nothing */
     int (*run)(struct cli_call *call); /* gives an exit status */
     /* Instead of all of the above but name, usage and summary: takes its arguments as they are. */
     int (*raw)(int argc, char **argv);
@@ -33,9 +34,10 @@ struct cli_command {
 
 extern const struct cli_command *const cli_commands[];        /* NULL ends it */
 const struct cli_command *cli_command_find(const char *name); /* NULL: there is none */
-int cli_command_unknown(const char *name);                    /* says so with the nearest; returns CLI_USAGE */
-/* The options that every command has besides its own: --json, --timeout, --help. */
-extern const struct cli_option cli_common_options[];
+/* Says so with the nearest, and as a record if `json`; returns CLI_USAGE. */
+int cli_command_unknown(const char *name, int json);
+/* The options that it has besides its own: --json and --timeout unless it is plain, and --help. */
+const struct cli_option *cli_common_options_of(const struct cli_command *command);
 
 extern const struct cli_command cli_put, cli_get, cli_info, cli_ls, cli_exists, cli_evict, cli_name, cli_gc, cli_connectors,
     cli_bench, cli_help;

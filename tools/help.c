@@ -62,7 +62,7 @@ void cli_help_command(FILE *to, const struct cli_command *c)
     }
     fputs("\nOptions:\n", to);
     print_options(to, c->options);
-    print_options(to, cli_common_options);
+    print_options(to, cli_common_options_of(c));
     if (c->examples) {
         fputs("\nExamples:\n", to);
         print_lines(to, c->examples, "  $ ");
@@ -135,7 +135,7 @@ static void markdown_command(FILE *to, const struct cli_command *c)
         fprintf(to, "\n%s\n", c->about);
     fputs("\n| option | meaning |\n| --- | --- |\n", to);
     markdown_options(to, c->options);
-    markdown_options(to, cli_common_options);
+    markdown_options(to, cli_common_options_of(c));
     if (c->examples) {
         fputs("\n```\n", to);
         print_lines(to, c->examples, "$ ");
@@ -149,7 +149,8 @@ static void markdown_all(FILE *to)
         to,
         "# The skep command\n\n"
         "<!-- made by `skep help --markdown`; a test compares -->\n\n%s\n\n"
-        "`skep COMMAND --help` shows what stands here. With `--json` every command prints one JSON object a line, each with "
+        "`skep COMMAND --help` shows what stands here. With `--json` every command but help prints one JSON object a line, "
+        "each with "
         "a `\"record\"` that says what it is; sizes are in bytes, times in nanoseconds, and fields say so in their names. "
         "A failure is then a record `\"error\"` as well, with the code's name, the exit status and the text.\n",
         title);
@@ -194,7 +195,7 @@ static int help_run(struct cli_call *call)
     }
     c = cli_command_find(call->words[0]);
     if (!c)
-        return cli_command_unknown(call->words[0]);
+        return cli_command_unknown(call->words[0], 0);
     if (c->raw)
         return c->raw(2, (char *[]){call->words[0], help_word, NULL});
     cli_help_command(stdout, c);
@@ -209,5 +210,6 @@ const struct cli_command cli_help = {
     .options = help_options,
     .args_size = sizeof(struct help_args),
     .max_words = 1,
+    .plain = 1,
     .run = help_run,
 };

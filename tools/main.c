@@ -6,6 +6,7 @@
 #include "tools/signals.h"
 #include "tools/status.h"
 #include "tools/suggest.h"
+#include "tools/text.h"
 #include <skep/handle.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,13 +25,34 @@ struct common_args {
     struct cli_number timeout;
 };
 
-const struct cli_option cli_common_options[] = {
+static const struct cli_option common_options[] = {
     {'j', "json", CLI_FLAG, NULL, offsetof(struct common_args, json), "print one JSON object a line"},
     {0, "timeout", CLI_TIME, "TIME", offsetof(struct common_args, timeout),
      "give up after TIME: 500ms, 10s, 5m (default: forever)"},
     {'h', "help", CLI_FLAG, NULL, offsetof(struct common_args, help), "show this help"},
     {0, NULL, 0, NULL, 0, NULL},
 };
+enum { COMMON_OF_PLAIN = 2 }; /* of these, those from --help on */
+
+const struct cli_option *cli_common_options_of(const struct cli_command *command)
+{
+    return common_options + (command->plain ? COMMON_OF_PLAIN : 0);
+}
+
+static int is_json(const char *word)
+{
+    return strcmp(word, "--json") == 0 || strcmp(word, "-j") == 0;
+}
+
+/* For failures that keep the command line from being read to its end. */
+static int asks_for_json(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (is_json(argv[i]))
+            return 1;
+    }
+    return 0;
+}
 
 const struct cli_command *cli_command_find(const char *name)
 {
@@ -41,16 +63,24 @@ const struct cli_command *cli_command_find(const char *name)
     return NULL;
 }
 
-int cli_command_unknown(const char *name)
+int cli_command_unknown(const char *name, int json)
 {
     struct cli_suggest near = CLI_SUGGEST_INIT(name, strlen(name));
+    skep_error err;
 
     for (const struct cli_command *const *c = cli_commands; *c; c++)
         cli_suggest_offer(&near, (*c)->name);
-    fprintf(stderr, "skep: unknown command \"%s\"", name);
-    if (near.best)
-        fprintf(stderr, "; did you mean skep %s?", near.best);
+    if (name[0] == '-')
+        skep_fail(&err, SKEP_EINVAL, "unknown option %s; the options of a command stand behind it: skep COMMAND %s", name,
+                  name);
+    else
+        skep_fail(&err, SKEP_EINVAL, "unknown command \"%s\"%s%s%s", name, near.best ? "; did you mean skep " : "",
+                  near.best ? near.best : "", near.best ? "?" : "");
+    fputs("skep: ", stderr);
+    cli_text_print(stderr, err.text);
     fputs("\nTry: skep --help\n", stderr);
+    if (json)
+        exit_status_record(name, &err);
     return CLI_USAGE;
 }
 
@@ -93,12 +123,12 @@ static int run(const struct cli_command *c, int argc, char **argv)
     void *args = calloc(1, c->args_size ? c->args_size : 1);
     struct cli_call call = {.command = c, .words = argv, .args = args, .by_ns = SKEP_FOREVER};
     static const struct cli_option none[] = {{0, NULL, 0, NULL, 0, NULL}};
-    const struct cli_table tables[] = {{c->options ? c->options : none, args}, {cli_common_options, &common}};
+    const struct cli_table tables[] = {{c->options ? c->options : none, args}, {cli_common_options_of(c), &common}};
     skep_error err = {SKEP_ENOMEM, "out of memory"};
     int rc = args ? cli_options_parse(argc, argv, tables, 2, &call.n_words, &err) : SKEP_ENOMEM;
     int status;
 
-    call.json = common.json;
+    call.json = common.json || (rc != SKEP_OK && asks_for_json(argc, argv));
     if (common.timeout.given)
         call.by_ns = skep_in_ns(common.timeout.value);
     if (rc != SKEP_OK) {
@@ -131,6 +161,7 @@ static int finish(int status)
 int main(int argc, char **argv)
 {
     const struct cli_command *c;
+    char json[] = "--json";
 
 #if SKEP_BENCH_STEERING
     skep_worker_if_asked(argc, argv, skep_bench_methods); /* "skep bench steering" starts this program as its workers */
@@ -148,9 +179,13 @@ int main(int argc, char **argv)
         cli_help_all(stdout);
         return finish(CLI_DONE);
     }
+    if (argc > 2 && is_json(argv[1])) { /* "skep --json ls" is "skep ls --json" */
+        argv[1] = argv[2];
+        argv[2] = json;
+    }
     c = cli_command_find(argv[1]);
     if (!c)
-        return cli_command_unknown(argv[1]);
+        return finish(cli_command_unknown(argv[1], asks_for_json(argc - 1, argv + 1)));
     if (c->raw)
         return finish(c->raw(argc - 1, argv + 1));
     cli_signals_install();

@@ -27,7 +27,8 @@ def test_help_of_every_command(box):
         text = box.run(command, "--help").text
         assert text and text == box.run("help", command).text, command
         if command != "bench":
-            assert text.startswith(f"skep {command} - ") and "--json" in text and "Examples:" in text, text
+            assert text.startswith(f"skep {command} - ") and "Examples:" in text, text
+            assert ("--json" in text) == ("--timeout" in text) == (command != "help"), text
         assert all(len(line) <= 100 for line in text.splitlines()), command
 
 
@@ -47,7 +48,7 @@ def test_mistyped_commands(box):
     says(box.run("ecivt", expect=2), "did you mean skep evict?")
     says(box.run("help", "evcit", expect=2), "did you mean skep evict?")
     assert "did you mean" not in box.run("frobnicate", expect=2).err
-    says(box.run("--jsn", "ls", expect=2), "--jsn", "skep --help")
+    says(box.run("--jsn", "ls", expect=2), "--jsn", "skep COMMAND --jsn", "skep --help")
 
 
 def test_mistyped_options(box):
@@ -118,6 +119,28 @@ def test_errors_as_records(box):
     assert record["record"] == "error" and record["command"] == "get" and record["code"] == "SKEP_EINVAL"
     assert record["exit"] == 2 and "shm://x is a store" in record["text"]
     assert box.run("ls", "--json", "shm://no-such-store-of-anybody", expect=1).record["code"] == "SKEP_ENOENT"
+
+
+def test_errors_of_the_command_line_as_records(box):
+    for words, text in ((["putt", "--json"], 'unknown command "putt"; did you mean skep put?'),
+                        (["--json", "putt"], 'unknown command "putt"; did you mean skep put?'),
+                        (["put", "--jsn", "--json", "x", "y"], "unknown option --jsn; did you mean --json?"),
+                        (["put", "--jsn", "-j", "x", "y"], "unknown option --jsn; did you mean --json?"),
+                        (["--json", "--timeout", "5s", "ls"], "unknown option --timeout; the options of a command"),
+                        (["help", "--json"], "unknown option --json"),
+                        (["bench", "--json"], "no benchmark '--json'"),
+                        (["--json", "bench", "connector"], "no URI given")):
+        result = box.run(*words, expect=2)
+        assert result.record["record"] == "error" and result.record["exit"] == 2 and text in result.record["text"], result.record
+        assert result.record["code"] == "SKEP_EINVAL" and text in result.err
+    for words in (["putt"], ["put", "--jsn", "x", "y"], ["put", "--jsn", "--", "--json"]):
+        assert box.run(*words, expect=2).out == b"", words
+
+
+def test_json_in_front_of_the_command(box):
+    assert box.run("--json", "connectors").text == box.run("-j", "connectors").text == box.run("connectors", "--json").text
+    words = ["connector", "memory://a", "--ops", "put", "--sizes", "64", "--count", "1"]
+    assert [r["record"] for r in box.run("--json", "bench", *words).records] == ["environment", "result"]
 
 
 def test_control_characters_are_not_obeyed(box):
