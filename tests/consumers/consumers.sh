@@ -24,7 +24,9 @@ mv "$scratch/installed" "$prefix"
 if grep -rIl -e "$source" -e "$scratch" "$prefix" --include='*.pc' --include='*.cmake' --include='*.h'; then
     fail "the files above name the tree they were built in"
 fi
-[ -s "$prefix/share/doc/skep/LICENSE" ] || fail "no licence"
+for file in LICENSE README.md docs/README.md docs/command.md; do
+    cmp -s "$source/$file" "$prefix/share/doc/skep/$file" || fail "share/doc/skep/$file is not the source's"
+done
 "$prefix/bin/skep" connectors >"$scratch/connectors" || fail "the installed command does not run"
 grep -q shm "$scratch/connectors" || fail "the installed command knows no shm: $(cat "$scratch/connectors")"
 
