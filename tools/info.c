@@ -5,6 +5,7 @@
 #include "tools/stores.h"
 #include "tools/suggest.h"
 #include "tools/text.h"
+#include <skep/connector.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -133,28 +134,79 @@ static void show_options(const struct cli_call *call, const char *scheme, const 
     }
 }
 
-int cli_info_scheme(struct cli_call *call, const char *scheme)
+static void show_scheme(const struct cli_call *call, const struct cli_connector *c)
 {
-    struct cli_connector c;
-    const char *near;
     char caps[128];
 
-    if (!cli_connector_find(scheme, strlen(scheme), &c, &near))
+    if (call->json) {
+        cli_connector_json(&c->info);
+    } else {
+        printf("scheme        %s%s\n", c->info.scheme, c->info.caps & SKEP_CAP_WRAPS ? "+" : "://");
+        printf("what          %s\n", c->info.help ? c->info.help : "-");
+        printf("state         %s%s\n", c->info.available ? "available" : "missing: ", c->missing);
+        printf("capabilities  %s\n", cli_connector_caps(c->info.caps, caps));
+        printf("\n%-14s %-9s %-9s %-26s %s\n", "OPTION", "CLASS", "DEFAULT", "ENVIRONMENT", "VALUES");
+    }
+    show_options(call, c->info.scheme, c->info.options);
+    show_options(call, c->info.scheme, c->info.common);
+}
+
+static int find_part(struct cli_call *call, const char *scheme, const char *part, struct cli_connector *c)
+{
+    size_t length = strcspn(part, "+");
+    int last = part[length] == '\0';
+    const char *near;
+
+    if (!cli_connector_find(part, length, c, &near))
         return cli_failf(call, SKEP_ENOENT,
                          "\"%s\" is no handle, no store and no scheme of this build%s%s%s; skep connectors lists those",
                          scheme, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
-    if (call->json) {
-        cli_connector_json(&c.info);
-    } else {
-        printf("scheme        %s://\n", c.info.scheme);
-        printf("what          %s\n", c.info.help ? c.info.help : "-");
-        printf("state         %s%s\n", c.info.available ? "available" : "missing: ", c.missing);
-        printf("capabilities  %s\n", cli_connector_caps(c.info.caps, caps));
-        printf("\n%-14s %-9s %-9s %-26s %s\n", "OPTION", "CLASS", "DEFAULT", "ENVIRONMENT", "VALUES");
+    if (last ? part > scheme && c->info.caps & SKEP_CAP_WRAPS : !(c->info.caps & SKEP_CAP_WRAPS))
+        return cli_failf(call, SKEP_EINVAL, "\"%s\": %s stands %s", scheme, c->info.scheme,
+                         last ? "in front of another scheme" : "last: it wraps none");
+    return CLI_DONE;
+}
+
+/* "fault+shm" is both of them, in turn. */
+int cli_info_scheme(struct cli_call *call, const char *scheme)
+{
+    struct cli_connector c;
+    int status = CLI_DONE;
+
+    for (const char *part = scheme; status == CLI_DONE && part; part = strchr(part, '+') ? strchr(part, '+') + 1 : NULL)
+        status = find_part(call, scheme, part, &c);
+    for (const char *part = scheme; status == CLI_DONE && part;) {
+        const char *plus = strchr(part, '+');
+
+        find_part(call, scheme, part, &c);
+        show_scheme(call, &c);
+        if (plus && !call->json)
+            putchar('\n');
+        status = c.info.available ? CLI_DONE : CLI_NO;
+        part = plus ? plus + 1 : NULL;
     }
-    show_options(call, c.info.scheme, c.info.options);
-    show_options(call, c.info.scheme, c.info.common);
-    return c.info.available ? CLI_DONE : CLI_NO;
+    return status;
+}
+
+/* ---- what is no store's ------------------------------------------------------------------------- */
+
+static const struct other_scheme {
+    const char *scheme, *what;
+} other_schemes[] = {
+    {"local", "a task server's engine, as in local:?workers=4, whose options the manual lists in server.md"},
+    {"ipc", "a road to a task server, ipc://PATH; the manual tells of it in tasks.md"},
+    {"tcp", "a road to a task server, tcp://HOST:PORT; the manual tells of it in tasks.md"},
+};
+
+static const struct other_scheme *find_other(const char *word)
+{
+    size_t length = strcspn(word, ":");
+
+    for (size_t i = 0; i < sizeof other_schemes / sizeof *other_schemes; i++) {
+        if (strlen(other_schemes[i].scheme) == length && memcmp(other_schemes[i].scheme, word, length) == 0)
+            return &other_schemes[i];
+    }
+    return NULL;
 }
 
 /* ---- skep info ----------------------------------------------------------------------------------- */
@@ -162,11 +214,16 @@ int cli_info_scheme(struct cli_call *call, const char *scheme)
 static int info_run(struct cli_call *call)
 {
     const struct cli_info_args *args = call->args;
+    const struct other_scheme *other;
     const char *word = call->words[0];
     int names_object = args->target.name || args->target.key || args->target.wait.given;
 
     if (names_object || strchr(word, '#') || strcmp(word, "-") == 0)
         return cli_target_each(call, cli_info_object);
+    if ((other = find_other(word)) != NULL)
+        return cli_failf(call, SKEP_ENOTSUP,
+                         "\"%s\": that is %s; this command knows stores and their schemes: skep connectors", word,
+                         other->what);
     return strchr(word, ':') ? cli_info_store(call, word) : cli_info_scheme(call, word);
 }
 
@@ -182,7 +239,7 @@ const struct cli_command cli_info = {
     .about =
         "Of an object: its size, codec and checksum, where it lies, whether it is there (exit status 1 if not), and the "
         "tensors of a model, of which only the header is read. Of a store: its options and how much is in it. Of a scheme: "
-        "what it can do, and the table of its options.",
+        "what it can do, and the table of its options; of fault+shm, both.",
     .examples =
         "skep info 'shm://campaign#k=...'\nskep info shm://campaign\nskep info shm\nskep info shm://campaign --name latest",
     .options = info_options,

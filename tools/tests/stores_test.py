@@ -171,6 +171,23 @@ def test_info_of_a_scheme(box):
         assert cache["environment"] == f"SKEP_{scheme.upper()}_CACHE" and cache["help"]
     result = box.run("info", "shn", expect=1)
     assert "did you mean shm?" in result.err
+    assert "shm" in box.run("info", "fault+shn", expect=1).err
+
+
+def test_info_of_a_scheme_in_front_of_another(box):
+    alone = box.run("info", "fault").text
+    assert box.run("info", "fault+shm").text == alone + "\n" + box.run("info", "shm").text
+    assert box.run("info", "fault+shm", "--json").text == box.run("info", "fault", "--json").text + box.run("info", "shm", "--json").text
+    for scheme, text in (("shm+fault", "shm stands last"), ("fault+fault", "fault stands in front of another")):
+        result = box.run("info", scheme, expect=2)
+        assert result.out == b"" and text in result.err, result.err
+
+
+def test_info_of_what_is_no_store(box):
+    for word, text in (("local", "engine"), ("local:", "engine"), ("local:?workers=2", "engine"), ("ipc", "road to a task server"),
+                       ("tcp://127.0.0.1:1", "road to a task server")):
+        result = box.run("info", word, "--json", expect=8)
+        assert result.record["code"] == "SKEP_ENOTSUP" and text in result.err and "skep connectors" in result.err, result.err
 
 
 def test_environment_of_an_option(box):
