@@ -147,7 +147,6 @@ static void print_cleared(const struct cli_call *call, const char *uri, const st
     }
 }
 
-/* A store that is not there has nothing in it: evicting all of it twice is no failure. */
 static int evict_all(struct cli_call *call, const char *uri)
 {
     const struct evict_args *args = call->args;
@@ -160,9 +159,9 @@ static int evict_all(struct cli_call *call, const char *uri)
         rc = clear(call, store, &h, &err);
         if (rc == SKEP_ENOMEM)
             skep_fail(&err, rc, "%s: no memory to list its objects", uri);
+        rc = rc == SKEP_ENOENT ? SKEP_OK : rc; /* others have emptied it meanwhile, and it went */
     }
     skep_store_unref(store);
-    rc = rc == SKEP_ENOENT ? SKEP_OK : rc;
     if (rc == SKEP_OK)
         print_cleared(call, uri, &h);
     free(h.refs);
@@ -193,7 +192,8 @@ const struct cli_command cli_evict = {
     .name = "evict",
     .usage = "HANDLE|-... | URI --name NAME | URI --key KEY | --all URI...",
     .summary = "remove objects from their stores",
-    .about = "A program that has an object open keeps it unchanged. What is gone already is no failure. --name removes the "
+    .about = "A program that has an object open keeps it unchanged. An object that is gone already is no failure; with "
+             "--all, a store that is not there is one. --name removes the "
              "object, and the name stays: skep name URI NAME --remove.",
     .examples = "skep evict 'shm://campaign#k=...'\nskep evict --all shm://campaign",
     .options = evict_options,

@@ -369,7 +369,7 @@ int skep_proxy_size(skep_proxy *proxy, uint64_t by_ns, uint64_t *out, skep_error
     if (rc != SKEP_OK)
         return rc;
     if (!there)
-        return skep_fail(err, SKEP_ENOENT, "%s: no such object, or evicted", proxy->ref.key);
+        return skep_fail(err, SKEP_ENOENT, "%.200s: no object %s, or evicted", store->identity, proxy->ref.key);
     *out = size;
     return SKEP_OK;
 }

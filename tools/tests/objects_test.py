@@ -288,7 +288,8 @@ def test_evict(box):
         assert [(r["record"], r["existed"]) for r in records] == [("evict", False), ("evict", True)]
         box.run("evict", "-", data=(handles[2] + "\n").encode())
         assert box.run("info", uri, "--json").record["objects"] == 1
-        assert box.run("get", handles[0], expect=1).err
+        assert uri in box.run("get", handles[0], expect=1).err
+        assert uri in box.run("get", uri, "--key", "00000000-0000-4000-8000-000000000000", expect=1).err
         # one bad word does not save the rest
         handle = box.put(uri, b"x")
         box.run("evict", "nonsense", handle, expect=2)
