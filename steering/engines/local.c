@@ -203,10 +203,13 @@ static void death_ready(struct skepi_watch *watch, uint32_t events)
 {
     struct worker *w = (struct worker *)((char *)watch - offsetof(struct worker, death));
     siginfo_t info = {0};
+    int rc;
 
     (void)events;
-    while (waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG) != 0 && errno == EINTR)
+    while ((rc = waitid(P_PIDFD, (id_t)watch->fd, &info, WEXITED | WNOHANG)) != 0 && errno == EINTR)
         ;
+    if (rc == 0 && info.si_pid == 0) /* its last thread is still on the way out: the descriptor stays ready */
+        return;
     drain(w);
     gone(w, &info);
 }
