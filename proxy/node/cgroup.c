@@ -154,7 +154,7 @@ static int room_at(const char *dir, int version, struct skepi_room *out)
     used += limit / 64 < SPARE_MAX ? limit / 64 : SPARE_MAX;
     out->limit = limit;
     out->used = used < limit ? used : limit;
-    snprintf(out->what, sizeof out->what, "the memory cgroup %s", dir);
+    snprintf(out->what, sizeof out->what, "the memory cgroup %.*s", (int)sizeof out->what - 32, dir);
     return 1;
 }
 
