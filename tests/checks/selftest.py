@@ -40,6 +40,7 @@ FAULTS = [
     ("manners.py", "proxy/x.c", "int x;\n" * 1001),
     ("manners.py", "tools/t.c", "void f(char *p)\n{\n    strcpy(p, p);\n}\n"),
     ("arrows.py", "tools/t.c", '#include "proxy/base/alloc.h"\n'),
+    ("arrows.py", "benchmarks/b.c", '#include "tools/t.h"\n'),
     ("arrows.py", "steering/s.c", '#include "proxy/base/alloc.h"\n'),
     ("arrows.py", "steering/s.c", '#include "../proxy/base/alloc.h"\n'),
     ("arrows.py", "proxy/x.c", '#include "connectors/shm/shm.h"\n'),
