@@ -21,8 +21,8 @@ struct skepi_watcher {
 
 /* From here on SIGTERM ends the worker in an orderly way, and SIGINT, which a terminal sends to all, does nothing. */
 int skepi_watcher_start(struct skepi_watcher *watcher, skep_error *err);
-/* If the server was cut off: wait a moment until its process is gone altogether. A dying process lets go of its sockets before
- * its locks, and whoever closes a session's store meanwhile takes himself for not the last. */
+/* If the server was cut off: wait a moment until its process is gone altogether. A dying process lets go of its sockets
+ * before its locks, and whoever closes a session's store meanwhile takes himself for not the last. */
 void skepi_watcher_mourn(const struct skepi_watcher *watcher);
 
 #endif

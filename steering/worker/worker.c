@@ -218,7 +218,7 @@ static int take_message(void *arg, struct skepi_message *message, struct skepi_c
     case SKEPI_NAMES:
     case SKEPI_ALSO:
         return said.n != 1 ? skep_fail(err, SKEP_EFORMAT, "a topic of %u words", said.n)
-                                                            : skepi_names_add(&w->names, &said, err);
+                           : skepi_names_add(&w->names, &said, err);
     case SKEPI_FORGET:
         skepi_models_forget(&w->models);
         return skepi_names_forget(&w->names, (uint32_t)said.number[0], err);
