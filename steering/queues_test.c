@@ -180,7 +180,7 @@ static void *receive_one(void *arg)
     struct receiver *r = arg;
     skep_task *task = NULL;
 
-    r->rc = skep_queues_receive(r->hive->queues, r->topic, skep_in_ms(4000), &task, NULL);
+    r->rc = skep_queues_receive(r->hive->queues, r->topic, skep_in_ms(30000), &task, NULL);
     skep_task_free(task);
     return NULL;
 }
@@ -240,7 +240,7 @@ static void stolen_results(void **state)
     pthread_mutex_unlock(&h.queues->lock);
     since = skep_now_ns();
     assert_true(hive_wait(all_received, h.queues));
-    assert_in_range(ms_since(since), 0, 1500); /* not when the receivers' time is over */
+    assert_in_range(ms_since(since), 0, 10000); /* long before the receivers' time is over */
     send_nap(&h, "s", 0);
     send_nap(&h, "t", 0);
     send_nap(&h, "p", 0);
