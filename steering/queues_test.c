@@ -241,9 +241,9 @@ static void stolen_results(void **state)
     since = skep_now_ns();
     assert_true(hive_wait(all_received, h.queues));
     assert_in_range(ms_since(since), 0, 10000); /* long before the receivers' time is over */
-    send_nap(&h, "s", 0);
-    send_nap(&h, "t", 0);
-    send_nap(&h, "p", 0);
+    for (int i = 0; i < 5; i++) /* one for whoever is left: which of them took what, is up to the scheduler */
+        if (r[i].topic != NULL)
+            send_nap(&h, r[i].topic, 0);
     for (int i = 0; i < 5; i++)
         pthread_join(r[i].thread, NULL);
     for (int i = 0; i < 5; i++)
