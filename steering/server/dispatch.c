@@ -153,6 +153,15 @@ static int find_late(struct skep_server *server, struct skepi_ticket *ticket)
     return ticket->method != NULL;
 }
 
+static struct skepi_ticket *take_waiting(struct skep_server *server, struct skepi_client *client)
+{
+    struct skepi_ticket *ticket;
+
+    while ((ticket = skepi_line_take(&client->line)) != NULL && ticket->state != SKEPI_TICKET_WAITING)
+        ticket_free(server, ticket);
+    return ticket;
+}
+
 /* The next task of the client whose turn it is, or of the next that has one. NULL: none can be given. */
 static struct skepi_ticket *next_ticket(struct skep_server *server)
 {
@@ -165,20 +174,16 @@ static struct skepi_ticket *next_ticket(struct skep_server *server)
         if (client == start)
             return NULL;
         start = start == NULL ? client : start;
-        if (client->line.n > 0 && client->out.bytes <= SKEPI_RESULTS_MAX) {
-            while ((ticket = skepi_line_take(&client->line)) != NULL && ticket->state != SKEPI_TICKET_WAITING)
-                ticket_free(server, ticket);
-            if (ticket != NULL) {
-                server->turn = client->line.n > 0 && ++server->in_turn % 32 != 0 ? client : client->next;
-                server->waiting--;
-                if (!find_late(server, ticket)) {
-                    start = NULL;
-                    continue;
-                }
-                return ticket;
-            }
+        ticket = client->line.n > 0 && client->out.bytes <= SKEPI_RESULTS_MAX ? take_waiting(server, client) : NULL;
+        if (ticket == NULL) {
+            client = client->next;
+            continue;
         }
-        client = client->next;
+        server->turn = client->line.n > 0 && ++server->in_turn % 32 != 0 ? client : client->next;
+        server->waiting--;
+        if (find_late(server, ticket))
+            return ticket;
+        start = NULL; /* it is answered: the same client once more */
     }
     return NULL;
 }

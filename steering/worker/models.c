@@ -1,7 +1,6 @@
 /* models.c - the objects that a worker has resolved, kept for the next task within a budget of bytes. */
 #include "steering/worker/models.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +39,12 @@ static int turn_cache_off(const skep_connector_info *info, void *arg)
     int n = snprintf(name, sizeof name, "SKEP_%s_CACHE", info->scheme);
 
     (void)arg;
-    for (char *c = name; *c != '\0'; c++)
-        *c = (char)(isalnum((unsigned char)*c) ? toupper((unsigned char)*c) : '_');
+    for (char *c = name; *c != '\0'; c++) { /* a scheme is of small letters, digits, '+', '-' and '.' */
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+        else if (*c == '+' || *c == '-' || *c == '.')
+            *c = '_';
+    }
     if (n > 0 && (size_t)n < sizeof name)
         setenv(name, "0", 0);
     return 0;
