@@ -327,12 +327,20 @@ static int make_group(const char *limit)
     return 0;
 }
 
+#ifdef __SANITIZE_THREAD__ /* gcc */
+#define THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) /* clang */
+#define THREAD_SANITIZER
+#endif
+#endif
+
 static void in_group(void (*func)(void), const char *limit)
 {
     int status = -1;
     pid_t pid;
 
-#ifdef __SANITIZE_THREAD__
+#ifdef THREAD_SANITIZER
     print_message("not run: the sanitizer's own memory, four times the data, is charged to the group\n");
     skip();
 #endif

@@ -141,7 +141,10 @@ static int lend(skep_call *call, int index, int kind, const void **out, size_t *
     if ((value->flags & SKEPI_VALUE_PROXIED) != 0) {
         if ((rc = find_proxy(call, index, &call->fetched)) != SKEP_OK)
             return rc;
+        if (!skepi_models_enter(call->models))
+            return wrong_input(call, index, SKEP_ECLOSED, "the worker ends");
         rc = skepi_value_resolve(value, kind, out, size, &why);
+        skepi_models_exit(call->models);
         return rc == SKEP_OK ? SKEP_OK : wrong_input(call, index, rc, why.text);
     }
     if (kind != SKEP_VALUE_BYTES && skepi_text_check(value->data, (size_t)value->bits) != SKEP_OK)

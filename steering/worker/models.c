@@ -265,8 +265,7 @@ static int resolve(struct skepi_models *m, skep_proxy *proxy, struct skepi_fetch
     return rc;
 }
 
-/* 0: the worker ends. */
-static int enter(struct skepi_models *m)
+int skepi_models_enter(struct skepi_models *m)
 {
     int go;
 
@@ -276,7 +275,7 @@ static int enter(struct skepi_models *m)
     return go;
 }
 
-static void leave(struct skepi_models *m)
+void skepi_models_exit(struct skepi_models *m)
 {
     pthread_mutex_lock(&m->lock);
     m->busy = 0;
@@ -289,11 +288,11 @@ int skepi_models_get(struct skepi_models *models, const char *handle, skep_polic
     skep_proxy *proxy = NULL;
     int rc;
 
-    if (!enter(models))
+    if (!skepi_models_enter(models))
         return skep_fail(err, SKEP_ECLOSED, "the worker ends");
     if ((rc = get(models, handle, policy, once, &proxy, err)) == SKEP_OK && fetched != NULL)
         rc = resolve(models, proxy, fetched, err);
-    leave(models);
+    skepi_models_exit(models);
     if (rc == SKEP_OK)
         *lend = proxy;
     return rc;
@@ -380,12 +379,12 @@ void skepi_models_forget(struct skepi_models *models)
 {
     struct skepi_opened *stores;
 
-    if (!enter(models))
+    if (!skepi_models_enter(models))
         return;
     stores = models->stores;
     models->stores = NULL;
     drop_stores(stores);
-    leave(models);
+    skepi_models_exit(models);
 }
 
 static int put(struct skepi_models *m, const char *identity, const char *key, const void *data, size_t size,
@@ -412,7 +411,7 @@ int skepi_models_put(struct skepi_models *models, const char *identity, const ch
 
     if (made == NULL)
         return skep_fail(err, SKEP_ENOMEM, "no memory for a proxy");
-    if (!enter(models)) {
+    if (!skepi_models_enter(models)) {
         free(made);
         return skep_fail(err, SKEP_ECLOSED, "the worker ends");
     }
@@ -423,7 +422,7 @@ int skepi_models_put(struct skepi_models *models, const char *identity, const ch
     } else {
         free(made);
     }
-    leave(models);
+    skepi_models_exit(models);
     return rc;
 }
 
@@ -440,19 +439,19 @@ static struct skepi_made *drop_made(struct skepi_made *made, int evict)
 
 void skepi_models_unput(struct skepi_models *models)
 {
-    if (models->made == NULL || !enter(models))
+    if (models->made == NULL || !skepi_models_enter(models))
         return;
     models->made = drop_made(models->made, 1);
-    leave(models);
+    skepi_models_exit(models);
 }
 
 void skepi_models_sent(struct skepi_models *models)
 {
-    if (models->made == NULL || !enter(models))
+    if (models->made == NULL || !skepi_models_enter(models))
         return;
     while (models->made != NULL)
         models->made = drop_made(models->made, 0);
-    leave(models);
+    skepi_models_exit(models);
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */

@@ -46,6 +46,9 @@ int skepi_models_put(struct skepi_models *models, const char *identity, const ch
 void skepi_models_unput(struct skepi_models *models);
 void skepi_models_sent(struct skepi_models *models); /* the server has all answers so far */
 void skepi_models_task_ended(struct skepi_models *models);
+/* Around every touch of a proxy that was lent, so that leaving waits for it. 0: the worker ends, nothing may be touched. */
+int skepi_models_enter(struct skepi_models *models);
+void skepi_models_exit(struct skepi_models *models);
 /* A client has left: its stores may be for it alone, and whoever stays opens his again. */
 void skepi_models_forget(struct skepi_models *models);
 /* The worker is about to exit in the middle of a method: let go of all stores, but of no memory that the method may read.
