@@ -2,8 +2,8 @@
  *
  * Threads  all of it belongs to the server's thread, but for what `lock` guards and the atomics.
  *
- * server.c the thread, its start and end; clients.c who sends and what they say; dispatch.c which task goes where, and what
- * comes back.
+ * server.c the thread, its start and end; clients.c who sends and what they say; waiting.c the tasks that
+ * wait; dispatch.c which task goes where; seats.c the workers, and what comes back.
  */
 #ifndef SKEP_STEERING_SERVER_SERVER_H
 #define SKEP_STEERING_SERVER_SERVER_H
@@ -123,13 +123,17 @@ void skepi_client_done(struct skep_server *server, struct skepi_client *client);
 void skepi_clients_introduce(struct skep_server *server, int seat); /* tell a new worker what clients have said */
 void skepi_clients_fini(struct skep_server *server);
 
-/* dispatch.c */
+/* seats.c */
 extern const struct skepi_engine_events skepi_worker_events;
+
+/* waiting.c */
 /* A task has come in. It takes a reference of the chunk. */
 int skepi_ticket_new(struct skep_server *server, struct skepi_client *client, const struct skepi_parts *parts,
                      struct skepi_chunk *chunk, skep_error *err);
 void skepi_tickets_drop(struct skep_server *server, struct skepi_client *client); /* it is gone: nobody waits for them */
 void skepi_tickets_cancel(struct skep_server *server, int given_too, int code, const char *why);
+
+/* dispatch.c */
 void skepi_dispatch(struct skep_server *server);         /* give what can be given, and send it */
 uint64_t skepi_dispatch_due(struct skep_server *server); /* what time demands; when to be called again */
 void skepi_seat_say(struct skep_server *server, int seat, const struct skepi_control *control);
