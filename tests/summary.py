@@ -3,7 +3,7 @@
 
 usage: summary.py SKIPS PRESET=REPORT.xml...
 
-A cmocka program counts as its cases, anything else as one test. With CI=true or SKEP_SKIPS_FAIL=1 in the environment a test
+A program counts as its cases where it tells them as cmocka or TAP do, anything else as one test. With CI=true or SKEP_SKIPS_FAIL=1 in the environment a test
 that was skipped without a reason in SKIPS has failed.
 """
 
@@ -14,7 +14,12 @@ import sys
 import xml.etree.ElementTree
 
 SLOWEST = 10
-CASE = re.compile(r"^\[( RUN      |       OK |  SKIPPED |  FAILED  )\] (?!\d+ test\(s\))(.*)$|^SKIP: (.*)$", re.M)
+CASE = re.compile(
+    r"^\[( RUN      |       OK |  SKIPPED |  FAILED  )\] (?!\d+ test\(s\))(.*)$"  # cmocka
+    r"|^(not ok|ok) \d+ - (.*)$",  # TAP
+    re.M,
+)
+LEFT_OUT = re.compile(r"^SKIP: (.*)$", re.M)  # what a script says of a part that it could not do
 END = re.compile(r"^\[==========\] \d+ test\(s\) run", re.M)
 
 
@@ -29,12 +34,13 @@ def groups(output):
 
 
 def cases(output):
-    """(case, outcome) of each cmocka case and of each line "SKIP: reason"; a case that never ended has failed."""
+    """(case, outcome) of each case that the output tells of; one that never ended has failed."""
     running = None
     for match in CASE.finditer(groups(output)):
-        word, name, reason = match.groups()
-        if reason is not None:
-            yield reason, "skipped"
+        word, name, verdict, tap = match.groups()
+        if verdict is not None:
+            name, skip, _ = tap.partition(" # SKIP")
+            yield name, "skipped" if skip else "passed" if verdict == "ok" else "failed"
         elif word == " RUN      ":
             if running:
                 yield running, "failed"
@@ -52,14 +58,16 @@ def outcomes(test):
     status = test.get("status")
     if status == "notrun":
         why = test.find("skipped").get("message")
-        reason = re.search(r"^SKIP: (.*)$", output, re.M)
+        reason = LEFT_OUT.search(output)
         yield (reason.group(1) if reason else why), ("skipped" if why.startswith("SKIP_RETURN_CODE") else "failed")
         return
     found = list(cases(output))
     yield from found
+    for reason in LEFT_OUT.findall(output):
+        yield reason, "skipped"
     if status == "fail" and not any(outcome == "failed" for _, outcome in found):
         yield "", "failed"
-    elif status != "fail" and not any(outcome == "passed" for _, outcome in found):
+    elif status != "fail" and not found:
         yield "", "passed"
 
 
